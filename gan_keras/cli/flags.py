@@ -1,0 +1,84 @@
+"""What all commands share: reading flags, and telling a user's mistake in one line."""
+
+import os
+import re
+import sys
+import tempfile
+
+from absl import flags
+
+from gan_keras.errors import UsageError, UserError
+
+
+def parse(argv, program, summary, define):
+    """Reads the flags of one command.
+
+    Args:
+        argv: The arguments without the program's name; None for those of this process.
+        program: The command's name, for its help.
+        summary: What the command does, in a sentence or two.
+        define: Called with an empty `absl.flags.FlagValues`, to define the flags in it.
+
+    Returns:
+        The `FlagValues`; a flag that was not given and has no default is None.
+
+    Raises:
+        UsageError: an unknown flag, a value that does not fit, or a stray argument.
+        SystemExit: with 0, after printing the help that was asked for.
+    """
+    values = flags.FlagValues()
+    define(values)
+    names = sorted(values)
+    flags.DEFINE_boolean("help", False, "Print this help.", short_name="h", flag_values=values)
+    try:
+        rest = values([program, *(sys.argv[1:] if argv is None else argv)])[1:]
+    except flags.Error as error:
+        raise UsageError(f"{error}; see {program} --help") from None
+    if values.help:
+        print(f"{program}: {summary}\n\nFlags:")
+        for name in names:
+            flag = values[name]
+            default = "" if flag.default in (None, "") else f" (default: {flag.default})"
+            print(f"  --{name}: {flag.help}{default}")
+        raise SystemExit(0)
+    if rest:
+        raise UsageError(f"{rest[0]}: an argument that is no flag; see {program} --help")
+    return values
+
+
+def guarded(program, command):
+    """Calls `command()` and returns the exit status; a UserError becomes one line on stderr."""
+    try:
+        return command() or 0
+    except UserError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted", file=sys.stderr)
+        return 130
+
+
+def import_tensorflow():
+    """Imports TensorFlow without its start-up notices, which would bury our first line.
+
+    The notices come from C++ before TensorFlow's logging is set up, so that no setting
+    silences all of them: standard error is set aside during the import, and whatever is
+    not a notice is printed afterwards.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    sys.stderr.flush()
+    visible = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            import keras  # noqa: F401
+            import tensorflow  # noqa: F401
+        finally:
+            sys.stderr.flush()
+            os.dup2(visible, 2)
+            os.close(visible)
+            aside.seek(0)
+            for line in aside.read().decode(errors="replace").splitlines():
+                if not re.match(r"WARNING: All log messages before absl|[IW]\d{4} ", line):
+                    print(line, file=sys.stderr)

@@ -1,0 +1,201 @@
+"""What a run is: one frozen dataclass, its presets, and its JSON file.
+
+The fields make the command line's flags; name, default and help stand here only.
+"""
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gan_keras.errors import UsageError, UserError
+
+CONFIG_FILE = "config.json"
+
+# A resumed run may change how long it trains and how often it reports; all else would
+# make it another run.
+MAY_CHANGE = ("steps", "log_every", "sample_every", "checkpoint_every")
+
+NETWORKS = ("dcgan", "mlp")
+PRIORS = ("normal", "uniform")
+GENERATOR_LOSSES = ("non_saturating", "minimax")
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
+
+
+def _flag(default, help, *, choices=None, least=None, most=None, above=None, below=None):
+    """A field with its flag's help and the values it may take (bounds as in their names)."""
+    bounds = {"choices": choices, "least": least, "most": most, "above": above, "below": below}
+    return field(default=default, metadata={"help": help, **bounds})
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides what a training run computes, and when it reports.
+
+    Raises:
+        UsageError: a field has a value outside its range; the message names both.
+    """
+
+    preset: str = _flag("digits", "Preset that the other fields default to.")
+    dataset: str = _flag(
+        "digits", "`digits` (embedded), a TFDS image data set by its name, or `folder:/path`."
+    )
+    data_dir: str = _flag("", "Folder of prepared TFDS data sets; else $TFDS_DATA_DIR.")
+    image_size: int = _flag(8, "Height and width of the images, in pixels.", least=1)
+    channels: int = _flag(1, "1 for grey images, 3 for colour.", choices=(1, 3))
+    network: str = _flag("dcgan", "Architecture of generator and discriminator.", choices=NETWORKS)
+    width: int = _flag(
+        64, "dcgan: filters next to the image; mlp: units of the generator's first layer.", least=1
+    )
+    latent_dim: int = _flag(100, "Numbers in one latent vector z.", least=1)
+    prior: str = _flag("normal", "Distribution of z: N(0, 1), or U[-1, 1].", choices=PRIORS)
+    batch_size: int = _flag(128, "Real images per update, over all devices.", least=2)
+    steps: int = _flag(2000, "Total of training steps, those of earlier runs included.", least=1)
+    seed: int = _flag(
+        0, "Seed of weights, noise and the order of the data.", least=0, most=2**31 - 1
+    )
+    discriminator_steps: int = _flag(1, "Discriminator updates per step: Algorithm 1's k.", least=1)
+    generator_loss: str = _flag(
+        "non_saturating",
+        "-log D(G(z)), or the saturating log(1 - D(G(z))).",
+        choices=GENERATOR_LOSSES,
+    )
+    # The learning rate and beta_1 of Radford et al. 2015.
+    learning_rate: float = _flag(2e-4, "Adam's learning rate, for both networks.", above=0.0)
+    beta_1: float = _flag(0.5, "Adam's decay of the first moment.", least=0.0, below=1.0)
+    strategy: str = _flag(
+        "auto", "How to use the devices, as in tf.distribute.", choices=STRATEGIES
+    )
+    log_every: int = _flag(50, "Steps between scalars in TensorBoard.", least=1)
+    sample_every: int = _flag(500, "Steps between sample grids.", least=1)
+    checkpoint_every: int = _flag(500, "Steps between checkpoints.", least=1)
+    keep_checkpoints: int = _flag(3, "Checkpoints kept.", least=1)
+
+    def __post_init__(self):
+        for item in dataclasses.fields(self):
+            _check(item, getattr(self, item.name))
+        if self.preset not in PRESETS:
+            raise UsageError(f"--preset={self.preset}: unknown; choose from {', '.join(PRESETS)}")
+        if not self.dataset:
+            raise UsageError(
+                f"--dataset: preset {self.preset} has none of its own; "
+                "name your pictures, as in --dataset=folder:/path"
+            )
+
+
+PRESETS = {
+    # UCI's 8x8 handwritten digits, embedded: a minute on two cores.
+    "digits": {
+        "dataset": "digits",
+        "image_size": 8,
+        "latent_dim": 64,
+        "batch_size": 64,
+    },
+    "mnist": {"dataset": "mnist", "image_size": 28, "steps": 6000},
+    "mlp": {
+        "dataset": "mnist",
+        "image_size": 28,
+        "network": "mlp",
+        "width": 256,
+        "steps": 20000,
+        "log_every": 100,
+        "sample_every": 1000,
+        "checkpoint_every": 2000,
+    },
+    # A person's own folder of pictures: --dataset=folder:/path.
+    "pictures": {"dataset": "", "image_size": 64, "channels": 3, "steps": 50000},
+}
+
+
+def _check(item, value):
+    """Holds one field's value against its type and bounds."""
+    kind, bounds = item.type, item.metadata
+    if kind is float and type(value) is int:
+        return _check_bounds(item.name, value, bounds)
+    if type(value) is not kind:
+        raise UsageError(f"--{item.name}={value!r}: must be of type {kind.__name__}")
+    return _check_bounds(item.name, value, bounds)
+
+
+def _check_bounds(name, value, bounds):
+    choices, least, most = bounds["choices"], bounds["least"], bounds["most"]
+    above, below = bounds["above"], bounds["below"]
+    if choices is not None and value not in choices:
+        raise UsageError(f"--{name}={value}: choose from {', '.join(map(str, choices))}")
+    # Written so that NaN fails too.
+    if least is not None and not value >= least:
+        raise UsageError(f"--{name}={value}: must be at least {least}")
+    if most is not None and not value <= most:
+        raise UsageError(f"--{name}={value}: must be at most {most}")
+    if above is not None and not above < value < float("inf"):
+        raise UsageError(f"--{name}={value}: must be finite and greater than {above}")
+    if below is not None and not value < below:
+        raise UsageError(f"--{name}={value}: must be less than {below}")
+
+
+def from_preset(preset, **overrides):
+    """Returns the preset's Config with some fields replaced.
+
+    Raises:
+        UsageError: the preset is unknown, or a value is out of its range.
+    """
+    return Config(**{"preset": preset, **PRESETS.get(preset, {}), **overrides})
+
+
+def to_json(config):
+    """Returns the text of `config.json`: one field a line, in the order of the fields."""
+    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+
+
+def save(config, workdir):
+    """Writes `workdir/config.json` whole or not at all."""
+    path = Path(workdir, CONFIG_FILE)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".tmp-{os.getpid()}")
+    temporary.write_text(to_json(config))
+    temporary.replace(path)
+
+
+def load(workdir):
+    """Returns the Config of `workdir/config.json`.
+
+    Raises:
+        UserError: there is none, or it is not one of this version's.
+    """
+    path = Path(workdir, CONFIG_FILE)
+    try:
+        fields = json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"{workdir}: no {CONFIG_FILE} there; train a model into it first") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as JSON: {error}") from None
+    names = [item.name for item in dataclasses.fields(Config)]
+    if not isinstance(fields, dict) or sorted(fields) != sorted(names):
+        raise UserError(
+            f"{path}: not a configuration of this version of gan_keras; "
+            "use the version that wrote it, or another --workdir"
+        )
+    try:
+        return Config(**fields)
+    except UsageError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def check_resumable(stored, wanted, workdir):
+    """Refuses to go on in `workdir`, which holds a run of `stored`, with `wanted`.
+
+    Raises:
+        UsageError: a field differs that is not among `MAY_CHANGE`.
+    """
+    changes = [
+        f"{item.name} {getattr(stored, item.name)!r} -> {getattr(wanted, item.name)!r}"
+        for item in dataclasses.fields(Config)
+        if item.name not in MAY_CHANGE
+        and getattr(stored, item.name) != getattr(wanted, item.name)
+    ]
+    if changes:
+        raise UsageError(
+            f"--workdir={workdir}: holds a run of another configuration "
+            f"({'; '.join(changes)}); give the old values, or another --workdir"
+        )

@@ -1,0 +1,30 @@
+"""Names and ranges that cross a process boundary: exporter, servers, clients, operators.
+
+Whatever stands here also stands in a saved model, in `serving/*.config` or in somebody's
+client; changing it breaks them. Nothing is imported, so that every process can afford to.
+"""
+
+MODEL_NAME = "generator"
+
+# Signatures of the exported SavedModel: name, its one input, its one output.
+LATENTS_SIGNATURE = "serving_default"  # latents float32 (batch, latent_dim)
+SAMPLE_SIGNATURE = "sample"  # seed int64 (batch,) -> images uint8
+PNG_SIGNATURE = "png"  # seed int64 (batch,) -> png_bytes, one PNG file per row
+
+LATENTS = "latents"
+SEED = "seed"
+IMAGES = "images"
+# TF Serving writes a string output as {"b64": ...} only if its name ends in `_bytes`.
+PNG_BYTES = "png_bytes"
+
+# Pixels of the float signature and of everything inside the package.
+PIXEL_MIN, PIXEL_MAX = -1.0, 1.0
+
+# `serving/batching.config`, the warm-up requests and the client's splitting agree on these.
+ALLOWED_BATCH_SIZES = (1, 4, 16, 64)
+MAX_BATCH_SIZE = 64
+
+GRPC_PORT, REST_PORT = 8500, 8501
+
+WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
+MODEL_CARD_FILE = "model_card.json"
