@@ -191,8 +191,7 @@ def check_resumable(stored, wanted, workdir):
     changes = [
         f"{item.name} {getattr(stored, item.name)!r} -> {getattr(wanted, item.name)!r}"
         for item in dataclasses.fields(Config)
-        if item.name not in MAY_CHANGE
-        and getattr(stored, item.name) != getattr(wanted, item.name)
+        if item.name not in MAY_CHANGE and getattr(stored, item.name) != getattr(wanted, item.name)
     ]
     if changes:
         raise UsageError(

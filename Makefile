@@ -1,0 +1,45 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help demo test lint test-serving clean
+
+help:
+	@echo "make demo          train on digits, export, serve, and query over gRPC and REST"
+	@echo "make test          linters, import layers, tests"
+	@echo "make test-serving  the client against TensorFlow Serving in Docker"
+	@echo "make clean         remove $(VENV) and caches; runs/ and exports/ stay"
+
+demo: $(VENV)/.installed
+	@$(VENV)/bin/python scripts/demo.py
+
+test: $(VENV)/.installed-test lint
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/.installed-test
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
+
+test-serving: $(VENV)/.installed
+	@PATH="$(abspath $(VENV))/bin:$$PATH" scripts/test_serving.sh
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "make: $(PYTHON) is older than Python 3.11; name another, as in PYTHON=python3.12"; exit 1; }
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "installing gan_keras and TensorFlow into $(VENV): a minute or two"
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	@echo "installing the test tools into $(VENV)"
+	@$(PIP) install --editable '.[test]'
+	@touch $@

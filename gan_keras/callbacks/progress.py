@@ -1,0 +1,59 @@
+"""A line that tells how far the training is, how fast it goes, and how long it will take."""
+
+import sys
+import time
+
+import keras
+
+# Between two lines where they pile up, as in a log file; and between two states of one line.
+LOG_SECONDS, TERMINAL_SECONDS = 5.0, 0.2
+
+
+class Progress(keras.callbacks.Callback):
+    """Prints step, losses, D's mean verdicts, images/s and the time left.
+
+    On a terminal the line is written over; elsewhere there is a new one every few seconds.
+
+    Args:
+        steps: The step at which training ends.
+        batch_size: Real images per step, for the speed.
+    """
+
+    def __init__(self, steps, batch_size):
+        super().__init__()
+        self.steps = steps
+        self.batch_size = batch_size
+        self.terminal = sys.stdout.isatty()
+        self.first = None
+        self.printed = 0.0
+
+    def on_train_batch_end(self, batch, logs=None):
+        now, step = time.monotonic(), self.model.step
+        if self.first is None:  # The call that traced the graph says nothing about the speed.
+            self.first = now, step
+            return
+        interval = TERMINAL_SECONDS if self.terminal else LOG_SECONDS
+        if now - self.printed < interval and step < self.steps:
+            return
+        self.printed = now
+        rate = (step - self.first[1]) / max(now - self.first[0], 1e-9)
+        left = (self.steps - step) / rate
+        line = (
+            f"step {step:,}/{self.steps:,}  d_loss {float(logs['d_loss']):.3f}  "
+            f"g_loss {float(logs['g_loss']):.3f}  D(x) {float(logs['d_real']):.2f}  "
+            f"D(G(z)) {float(logs['d_fake']):.2f}  {rate * self.batch_size:,.0f} images/s  "
+            f"{clock(left)} left"
+        )
+        print(f"\r{line}\x1b[K" if self.terminal else line, end="" if self.terminal else "\n")
+        sys.stdout.flush()
+
+    def on_train_end(self, logs=None):
+        if self.terminal and self.printed:
+            print(flush=True)
+
+
+def clock(seconds):
+    """Writes a time span as m:ss, or h:mm:ss."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,0 +1,98 @@
+"""`gan-keras-train`: trains a GAN into a folder, from the start or from where it stopped."""
+
+import dataclasses
+from pathlib import Path
+
+from absl import flags as absl_flags
+
+from gan_keras import config as configs
+from gan_keras.cli import flags
+
+PROGRAM = "gan-keras-train"
+SUMMARY = (
+    "Trains a generative adversarial network into a folder. Ctrl-C saves and stops; "
+    "the same command goes on."
+)
+
+
+def run(argv=None):
+    """Runs the command and returns its exit status."""
+    return flags.guarded(PROGRAM, lambda: _train(flags.parse(argv, PROGRAM, SUMMARY, _define)))
+
+
+def _define(values):
+    absl_flags.DEFINE_string(
+        "workdir", None, "Folder of the run (default: runs/<preset>).", flag_values=values
+    )
+    absl_flags.DEFINE_boolean(
+        "dry_run",
+        False,
+        "Print the configuration, data, networks and devices; train nothing.",
+        flag_values=values,
+    )
+    define = {
+        int: absl_flags.DEFINE_integer,
+        float: absl_flags.DEFINE_float,
+        str: absl_flags.DEFINE_string,
+    }
+    for item in dataclasses.fields(configs.Config):
+        # No default, so that a flag that was not given is known: the preset has its value.
+        define[item.type](item.name, None, _help(item), flag_values=values)
+
+
+def _help(item):
+    """A field's help with its choices and its value in each preset."""
+    text = item.metadata["help"]
+    if item.metadata["choices"]:
+        text += f" One of {', '.join(map(str, item.metadata['choices']))}."
+    if item.name == "preset":
+        return f"{text} One of {', '.join(configs.PRESETS)} (default: {item.default})."
+    others = [
+        f"{preset}: {fields[item.name]}"
+        for preset, fields in configs.PRESETS.items()
+        if item.name in fields and fields[item.name] not in (item.default, "")
+    ]
+    default = ([f"default: {item.default}"] if item.default != "" else []) + others
+    return f"{text} ({'; '.join(default)})" if default else text
+
+
+def _config(values):
+    """Returns the Config that the flags ask for, and the folder of the run.
+
+    Without --preset a folder that holds a run goes on with that run's configuration.
+    """
+    given = {
+        item.name: values[item.name].value
+        for item in dataclasses.fields(configs.Config)
+        if values[item.name].value is not None
+    }
+    workdir = values.workdir
+    if "preset" not in given and workdir and Path(workdir, configs.CONFIG_FILE).exists():
+        return dataclasses.replace(configs.load(workdir), **given), workdir
+    config = configs.from_preset(**{"preset": "digits", **given})
+    return config, workdir or f"runs/{config.preset}"
+
+
+def _train(values):
+    config, workdir = _config(values)
+    print(f"configuration:\n{configs.to_json(config)}", end="", flush=True)
+    flags.import_tensorflow()
+    from gan_keras import training
+
+    if values.dry_run:
+        print(training.describe(config))
+        return
+    outcome = training.train(config, workdir, say=lambda line: print(line, flush=True))
+    if outcome.first_step == outcome.last_step:
+        print(
+            f"nothing to do: {workdir} has {outcome.last_step:,} of {config.steps:,} steps; "
+            "give a larger --steps to train on"
+        )
+    elif outcome.stopped:
+        print(f"stopped and saved at step {outcome.last_step:,}; the same command goes on")
+        return
+    else:
+        print(f"trained to step {outcome.last_step:,}: checkpoints, logs, samples in {workdir}")
+    print(f"watch:  tensorboard --logdir {workdir}/logs")
+    name = Path(workdir).name
+    print(f"export: gan-keras-export --workdir {workdir} --export_dir exports/{name}")

@@ -1,0 +1,193 @@
+"""Generative adversarial networks as Keras models."""
+
+import keras
+import tensorflow as tf
+
+from gan_keras.losses import GENERATOR_LOSSES, discriminator_loss
+from gan_keras.priors import PRIORS
+
+METRICS = ("d_loss", "g_loss", "value", "d_real", "d_fake")
+
+
+@keras.saving.register_keras_serializable(package="gan_keras")
+class GAN(keras.Model):
+    """The two-player game min_G max_D V(D, G), played by Algorithm 1.
+
+    `gan(latents)` samples: it maps latents (batch, latent_dim) to images. `fit` takes a
+    `tf.data.Dataset` of real batches; with `discriminator_steps` k > 1, of tuples of k.
+
+    All noise follows from `seed` and the step: row i of the global batch of a step gets the
+    same latent vector however many devices share the batch, and after any restart.
+
+    Metrics, as means over the steps since they were reset: `d_loss` and `g_loss` (nats),
+    `value` (V(D, G) = -d_loss), `d_real` and `d_fake` (D(x) and D(G(z)), probabilities).
+
+    Args:
+        generator: Model from latents (batch, latent_dim) to images.
+        discriminator: Model from images to logits (batch, 1).
+        prior: `normal` or `uniform`.
+        generator_loss: `non_saturating` or `minimax`.
+        discriminator_steps: k, the discriminator's updates per step.
+        seed: Integer from which all noise follows.
+
+    Reference: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661
+    """
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        *,
+        prior="normal",
+        generator_loss="non_saturating",
+        discriminator_steps=1,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.generator = generator
+        self.discriminator = discriminator
+        self.prior = prior
+        self.generator_loss = generator_loss
+        self.discriminator_steps = discriminator_steps
+        self.seed = seed
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in METRICS}
+        self.built = True  # The networks came built.
+
+    def compile(self, generator_optimizer, discriminator_optimizer, steps_per_execution=1):
+        """Sets the optimizers, and how many steps `fit` runs per call of its graph.
+
+        Call it inside the scope of the strategy that trains: the optimizers' variables are
+        made here, since a strategy cannot make them while the step is traced.
+        """
+        super().compile(optimizer=None, steps_per_execution=steps_per_execution)
+        self.generator_optimizer = generator_optimizer
+        self.discriminator_optimizer = discriminator_optimizer
+        generator_optimizer.build(self.generator.trainable_variables)
+        discriminator_optimizer.build(self.discriminator.trainable_variables)
+
+    @property
+    def metrics(self):
+        return list(self.trackers.values())
+
+    @property
+    def step(self):
+        """Training steps done, an integer: the generator is updated once in each."""
+        return int(keras.ops.convert_to_numpy(self.generator_optimizer.iterations))
+
+    @property
+    def latent_dim(self):
+        return self.generator.input_shape[-1]
+
+    def call(self, latents, training=False):
+        return self.generator(latents, training=training)
+
+    def train_step(self, data):
+        """One round of Algorithm 1: k discriminator updates, then one generator update."""
+        real_batches = data if isinstance(data, tuple) else (data,)
+        for i, real in enumerate(real_batches):
+            latents = self._draw_latents(tf.shape(real)[0], i)
+            with tf.GradientTape() as generator_tape:
+                fake = self.generator(latents, training=True)
+            self._update_discriminator(real, tf.stop_gradient(fake))
+        # The last fakes are a draw from p_z that serves both players: D was updated on them,
+        # and G now answers to that D. It saves a pass through the generator.
+        self._update_generator(fake, generator_tape)
+
+    def _update_discriminator(self, real, fake):
+        with tf.GradientTape() as tape:
+            real_logits = self.discriminator(real, training=True)
+            fake_logits = self.discriminator(fake, training=True)
+            losses = discriminator_loss(real_logits, fake_logits)
+            loss = _share_of_global_mean(losses)
+        variables = self.discriminator.trainable_variables
+        self.discriminator_optimizer.apply(tape.gradient(loss, variables), variables)
+        self.trackers["d_loss"].update_state(losses)
+        self.trackers["value"].update_state(-losses)
+        self.trackers["d_real"].update_state(tf.sigmoid(real_logits))
+        self.trackers["d_fake"].update_state(tf.sigmoid(fake_logits))
+
+    def _update_generator(self, fake, generator_tape):
+        # The chain rule in two parts, d loss / d fake and d fake / d weights, so that the
+        # gradients of D's weights, which nobody needs here, are never computed.
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(fake)
+            fake_logits = self.discriminator(fake, training=True)
+            losses = GENERATOR_LOSSES[self.generator_loss](fake_logits)
+            loss = _share_of_global_mean(losses)
+        variables = self.generator.trainable_variables
+        gradients = generator_tape.gradient(
+            fake, variables, output_gradients=tape.gradient(loss, fake)
+        )
+        self.generator_optimizer.apply(gradients, variables)
+        self.trackers["g_loss"].update_state(losses)
+
+    def _draw_latents(self, count, i):
+        """Draws this replica's rows of the latents for the i-th update of the step."""
+        context = tf.distribute.get_replica_context()
+        draw = self.generator_optimizer.iterations * self.discriminator_steps + i
+        latents = PRIORS[self.prior](
+            (count * context.num_replicas_in_sync, self.latent_dim), seed=[self.seed, draw]
+        )
+        return latents[context.replica_id_in_sync_group * count :][:count]
+
+    def make_train_function(self, force=False):
+        """Builds the graph that runs `steps_per_execution` steps on every replica.
+
+        Keras' own reduces the logs of each step over the replicas, which fails with many
+        steps per call and with many workers; here the metrics are read once, at the end.
+        """
+        if self.train_function is not None and not force:
+            return
+
+        def run_steps(iterator, steps):
+            for _ in tf.range(steps):
+                self.distribute_strategy.run(self.train_step, args=(next(iterator),))
+            return self.get_metrics_result()
+
+        if not self.run_eagerly:
+            run_steps = tf.function(run_steps, reduce_retracing=True)
+        # A tensor, so that another number of steps does not trace the graph again.
+        self.train_function = lambda iterator: run_steps(
+            iterator, tf.constant(self.steps_per_execution)
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "generator": keras.saving.serialize_keras_object(self.generator),
+            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
+            "prior": self.prior,
+            "generator_loss": self.generator_loss,
+            "discriminator_steps": self.discriminator_steps,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        networks = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("generator", "discriminator")
+        }
+        return cls(**{**config, **networks})
+
+    def get_compile_config(self):
+        return {
+            "generator_optimizer": keras.saving.serialize_keras_object(self.generator_optimizer),
+            "discriminator_optimizer": keras.saving.serialize_keras_object(
+                self.discriminator_optimizer
+            ),
+            "steps_per_execution": self.steps_per_execution,
+        }
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+
+def _share_of_global_mean(losses):
+    """This replica's share of the mean over the global batch.
+
+    Optimizers add up the replicas' gradients: this is the one place that divides by their
+    number.
+    """
+    return tf.reduce_mean(losses) / tf.distribute.get_strategy().num_replicas_in_sync

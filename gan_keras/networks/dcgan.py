@@ -1,0 +1,112 @@
+"""Deep convolutional networks: strided convolutions both ways, batch normalisation.
+
+Reference: Radford et al. 2015, https://arxiv.org/abs/1511.06434
+"""
+
+import keras
+from keras import layers
+
+from gan_keras.errors import UsageError
+
+MAX_FILTERS = 512
+
+
+def generator(image_size, channels, latent_dim, width, seed):
+    """Dense to a small square, then transposed convolutions that double it, then tanh.
+
+    28 pixels with width 64: 100 -> 7x7x128 -> 14x14x64 -> 28x28xchannels.
+
+    Args:
+        image_size: Height and width of the images: 4, 5, 6 or 7 doubled at least once.
+        channels: Channels of the images.
+        latent_dim: Length of a latent vector.
+        width: Filters of the layer before the image; doubled with every halving of the size.
+        seed: Integer from which the initial weights follow.
+
+    Returns:
+        Model from float (batch, latent_dim) to float32 (batch, size, size, channels).
+
+    Raises:
+        UsageError: no such network makes images of that size.
+    """
+    start, doublings = _sizes(image_size)
+    filters = [_filters(width, i) for i in reversed(range(doublings))]
+    draw = keras.random.SeedGenerator(seed)
+
+    latents = x = keras.Input((latent_dim,), name="latents")
+    x = layers.Dense(
+        start * start * filters[0], use_bias=False, kernel_initializer=_initializer(draw)
+    )(x)
+    x = layers.Reshape((start, start, filters[0]))(x)
+    x = _normalise(x)
+    x = layers.ReLU()(x)
+    for count in filters[1:]:
+        x = layers.Conv2DTranspose(
+            count, 4, 2, "same", use_bias=False, kernel_initializer=_initializer(draw)
+        )(x)
+        x = _normalise(x)
+        x = layers.ReLU()(x)
+    x = layers.Conv2DTranspose(channels, 4, 2, "same", kernel_initializer=_initializer(draw))(x)
+    # Under a mixed precision policy the pixels are float32 all the same.
+    images = layers.Activation("tanh", dtype="float32")(x)
+    return keras.Model(latents, images, name="generator")
+
+
+def discriminator(image_size, channels, width, seed):
+    """The generator's mirror: strided convolutions that halve the image, then one logit.
+
+    Args:
+        image_size: Height and width of the images: 4, 5, 6 or 7 doubled at least once.
+        channels: Channels of the images.
+        width: Filters of the first convolution; doubled with every halving of the size.
+        seed: Integer from which the initial weights follow.
+
+    Returns:
+        Model from float (batch, size, size, channels) to float32 logits (batch, 1).
+
+    Raises:
+        UsageError: no such network reads images of that size.
+    """
+    _, halvings = _sizes(image_size)
+    draw = keras.random.SeedGenerator(seed)
+
+    images = x = keras.Input((image_size, image_size, channels), name="images")
+    x = layers.Conv2D(width, 4, 2, "same", kernel_initializer=_initializer(draw))(x)
+    x = layers.LeakyReLU(negative_slope=0.2)(x)
+    for i in range(1, halvings):
+        x = layers.Conv2D(
+            _filters(width, i), 4, 2, "same", use_bias=False, kernel_initializer=_initializer(draw)
+        )(x)
+        x = _normalise(x)
+        x = layers.LeakyReLU(negative_slope=0.2)(x)
+    x = layers.Flatten()(x)
+    logits = layers.Dense(1, dtype="float32", kernel_initializer=_initializer(draw))(x)
+    return keras.Model(images, logits, name="discriminator")
+
+
+def _sizes(image_size):
+    """Returns the size that the generator starts from, and how often it doubles it."""
+    start, doublings = image_size, 0
+    while start > 7 and start % 2 == 0:
+        start, doublings = start // 2, doublings + 1
+    if not 4 <= start <= 7 or doublings == 0:
+        raise UsageError(
+            f"--image_size={image_size}: dcgan doubles 4, 5, 6 or 7 pixels, and so makes "
+            "8, 16, 28, 32, 64, 128 and the like; choose one of these, or --network=mlp"
+        )
+    return start, doublings
+
+
+def _filters(width, halvings):
+    return min(width * 2**halvings, max(width, MAX_FILTERS))
+
+
+def _initializer(draw):
+    return keras.initializers.RandomNormal(stddev=0.02, seed=draw)  # Radford et al. 2015
+
+
+def _normalise(x):
+    # Statistics of the global batch, so that N devices compute what one would; on one device
+    # the flag changes nothing. Momentum and epsilon are those of the PyTorch DCGAN example:
+    # Keras' 0.99 lags behind weights that move as fast as these.
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=True)(x)

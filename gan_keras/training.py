@@ -1,0 +1,195 @@
+"""From a Config to a trained run in a folder: `workdir/{checkpoints, logs, samples}`."""
+
+import contextlib
+import fcntl
+import signal
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from gan_keras import callbacks, checkpoints, data, networks
+from gan_keras import config as configs
+from gan_keras import strategy as strategies
+from gan_keras.errors import UserError
+from gan_keras.gan import GAN
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call of `train` ended."""
+
+    first_step: int  # The step it started from.
+    last_step: int
+    stopped: bool  # Whether a signal ended it before `config.steps`.
+
+
+def build(config):
+    """Builds and compiles the GAN of a configuration, in the current strategy's scope.
+
+    Raises:
+        UsageError: the network cannot make images of that size.
+    """
+    generator, discriminator = networks.build(
+        config.network,
+        image_size=config.image_size,
+        channels=config.channels,
+        latent_dim=config.latent_dim,
+        width=config.width,
+        seed=config.seed,
+    )
+    gan = GAN(
+        generator,
+        discriminator,
+        prior=config.prior,
+        generator_loss=config.generator_loss,
+        discriminator_steps=config.discriminator_steps,
+        seed=config.seed,
+    )
+    gan.compile(*(keras.optimizers.Adam(config.learning_rate, config.beta_1) for _ in range(2)))
+    return gan
+
+
+def train(config, workdir, say=print):
+    """Trains up to `config.steps` in `workdir`, from where an earlier run there stopped.
+
+    Args:
+        config: A Config; `workdir`, if it holds a run, must hold one of the same.
+        workdir: Folder of the run; made if missing.
+        say: Called with lines for a person to read.
+
+    Returns:
+        An Outcome.
+
+    Raises:
+        UserError: the data cannot be had, or another run is at work in the folder.
+        UsageError: the configuration cannot be trained, or is not that of the folder.
+    """
+    workdir = Path(workdir)
+    if (workdir / configs.CONFIG_FILE).exists():
+        configs.check_resumable(configs.load(workdir), config, workdir)
+    strategy = strategies.build(config.strategy, config.batch_size)
+    with strategy.scope():
+        gan = build(config)
+    images = data.load(config, cache_dir=workdir / "data")
+    chief = strategies.is_chief(strategy)
+
+    with _locked(workdir) if chief else contextlib.nullcontext(), _caught_signals() as caught:
+        saved = checkpoints.manager(gan, workdir, config.keep_checkpoints)
+        checkpoints.restore_latest(saved)
+        first = gan.step
+        if first >= config.steps:
+            return Outcome(first, first, stopped=False)
+        if chief:
+            configs.save(config, workdir)
+        say(_opening(config, images, strategy, workdir, first))
+
+        intervals = (config.log_every, config.sample_every, config.checkpoint_every)
+        alone = strategy.extended._in_multi_worker_mode() is False
+        beside = [callbacks.Pace(config.steps, intervals, lambda: bool(caught), adaptive=alone)]
+        if chief:
+            logs = workdir / "logs"
+            beside += [
+                callbacks.Progress(config.steps, config.batch_size),
+                callbacks.Samples(
+                    logs,
+                    workdir / "samples",
+                    config.sample_every,
+                    images.first(callbacks.samples.COUNT),
+                ),
+                callbacks.Save(saved, config.checkpoint_every),
+                callbacks.Scalars(logs, config.log_every, config.batch_size),
+            ]
+        batches = images.batches(
+            config.batch_size, config.seed, start=first, per_step=config.discriminator_steps
+        )
+        gan.fit(
+            batches,
+            # Pace runs many steps per call and ends the training: this only bounds the calls.
+            steps_per_epoch=config.steps - first,
+            callbacks=beside,
+            shuffle=False,
+            verbose=0,
+        )
+        return Outcome(first, gan.step, stopped=gan.step < config.steps)
+
+
+def describe(config):
+    """Returns what a run would be, as text: data, shapes and ranges, parameters, devices."""
+    strategy = strategies.build(config.strategy, config.batch_size)
+    with strategy.scope():
+        gan = build(config)
+    images = data.load(config)
+    batch = next(iter(images.batches(config.batch_size, config.seed)))
+    return "\n".join(
+        [
+            _data_line(images),
+            f"batch: {batch.dtype.name} {tuple(batch.shape)}, "
+            f"from {float(batch.numpy().min()):.2f} to {float(batch.numpy().max()):.2f}",
+            f"latents: float32 ({config.batch_size}, {config.latent_dim}), {config.prior}",
+            f"generator: {gan.generator.count_params():,} parameters, "
+            f"images {gan.generator.output_shape[1:]}",
+            f"discriminator: {gan.discriminator.count_params():,} parameters",
+            f"devices: {_devices(strategy)}",
+        ]
+    )
+
+
+def _opening(config, images, strategy, workdir, first):
+    start = f"goes on from step {first:,}" if first else "starts"
+    return (
+        f"{_data_line(images)}\ndevices: {_devices(strategy)}\n"
+        f"training {start}, to step {config.steps:,}, in {workdir}"
+    )
+
+
+def _data_line(images):
+    where = "in memory" if images.in_memory else "streamed from disk"
+    height, width, channels = images.shape
+    return f"data: {images.name}, {images.count:,} images {height}x{width}x{channels}, {where}"
+
+
+def _devices(strategy):
+    replicas = strategy.num_replicas_in_sync
+    kind = "GPU" if "GPU" in strategy.extended.worker_devices[0] else "CPU"
+    return f"{replicas} {kind} replica{'s' if replicas > 1 else ''} ({type(strategy).__name__})"
+
+
+@contextlib.contextmanager
+def _locked(workdir):
+    """Holds the folder against a second run; the lock goes with the process, however it ends."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    with open(workdir / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"--workdir={workdir}: another run is at work there; stop it, or name another"
+            ) from None
+        yield
+
+
+@contextlib.contextmanager
+def _caught_signals():
+    """Collects SIGINT and SIGTERM in a list; the second one acts as if nothing caught it."""
+    caught = []
+    if threading.current_thread() is not threading.main_thread():
+        yield caught  # Python delivers signals to the main thread only.
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def release():
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def catch(number, frame):
+        caught.append(number)
+        release()
+
+    for number in before:
+        signal.signal(number, catch)
+    try:
+        yield caught
+    finally:
+        release()

@@ -1,0 +1,102 @@
+"""The demo: the commands that a user types, from digits to pictures over gRPC and REST.
+
+Every command is printed before it runs, so that it can be tried again by hand.
+"""
+
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+BIN = Path(sys.executable).parent
+WORKDIR, EXPORT_DIR = "runs/digits", "exports/digits"
+SERVED = f"{WORKDIR}/samples/served.png"
+
+
+def main():
+    grpc_port, rest_port = free_ports(2)
+    title("1. Train: real handwritten digits, about a minute")
+    command("gan-keras-train", "--preset=digits", f"--workdir={WORKDIR}")
+    title("2. Export: the generator as a SavedModel version")
+    command("gan-keras-export", f"--workdir={WORKDIR}", f"--export_dir={EXPORT_DIR}")
+    title("3. Serve: the embedded server, on free ports of this machine")
+    server = serve(
+        "gan-keras-serve",
+        f"--model_base_path={EXPORT_DIR}",
+        f"--port={grpc_port}",
+        f"--rest_api_port={rest_port}",
+    )
+    try:
+        title("4. Query: 64 digits over gRPC, and the same 64 over REST")
+        grids = []
+        for transport, port, output in (
+            ("grpc", grpc_port, SERVED),
+            ("rest", rest_port, f"{WORKDIR}/samples/served-rest.png"),
+        ):
+            command(
+                "gan-keras-sample",
+                f"--server=127.0.0.1:{port}",
+                f"--transport={transport}",
+                "--count=64",
+                f"--output={output}",
+            )
+            grids.append(Path(output).read_bytes())
+        if grids[0] != grids[1]:
+            sys.exit("demo: gRPC and REST gave different pictures for the same seeds")
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait()
+
+    title("Done")
+    print(f"pictures from the server:  {SERVED} (the same over gRPC and REST)")
+    print(f"how they came to be:       {WORKDIR}/samples/")
+    print(f"the run, to go on from:    {WORKDIR}/")
+    print(f"what was served:           {EXPORT_DIR}/")
+    print("\nLook at the run in TensorBoard:")
+    print(f"    {shown('tensorboard')} --logdir {WORKDIR}/logs")
+    print("Try next: go on from here for twice as long, to better digits:")
+    print(f"    {shown('gan-keras-train')} --workdir={WORKDIR} --steps=6000")
+
+
+def title(text):
+    print(f"\n== {text}", flush=True)
+
+
+def shown(program):
+    """A program as a user would type it from this folder."""
+    path = BIN / program
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def command(program, *arguments):
+    """Prints a command and runs it; the demo ends if it fails."""
+    print(f"$ {shlex.join([shown(program), *arguments])}", flush=True)
+    status = subprocess.run([BIN / program, *arguments]).returncode
+    if status:
+        sys.exit(status)
+
+
+def serve(program, *arguments):
+    """Prints and starts the server, and waits until it answers on its last port."""
+    print(f"$ {shlex.join([shown(program), *arguments])} &", flush=True)
+    server = subprocess.Popen([BIN / program, *arguments], stdout=subprocess.PIPE, text=True)
+    for line in server.stdout:
+        print(line, end="", flush=True)
+        if "gan-keras-sample" in line:  # The last line before it waits for requests.
+            return server
+    sys.exit(server.wait() or 1)
+
+
+def free_ports(count):
+    """Ports of 127.0.0.1 that nobody listens on."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [server.getsockname()[1] for server in sockets]
+    for server in sockets:
+        server.close()
+    return ports
+
+
+if __name__ == "__main__":
+    main()

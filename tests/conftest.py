@@ -1,0 +1,59 @@
+"""What all tests share: where things are, and small runs made once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# Before TensorFlow is imported by any test.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+ROOT = Path(__file__).parent.parent
+# A run that is small enough for a test and has all the parts of a real one.
+SMALL = ("--preset=digits", "--width=8", "--latent_dim=8", "--batch_size=16")
+
+
+@pytest.fixture(scope="session")
+def root():
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def program():
+    """Runs a command of the package as a user would; returns the finished process."""
+
+    def run(name, *arguments, **options):
+        module = f"gan_keras.cli.{name}"
+        code = f"import sys; from {module} import run; sys.exit(run())"
+        return subprocess.run(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            **options,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory):
+    """Folder of a finished small run: 30 steps on the embedded digits."""
+    from gan_keras.cli import train
+
+    workdir = tmp_path_factory.mktemp("run") / "small"
+    intervals = ("--log_every=10", "--sample_every=10", "--checkpoint_every=10")
+    assert train.run([*SMALL, f"--workdir={workdir}", "--steps=30", *intervals]) == 0
+    return workdir
+
+
+@pytest.fixture(scope="session")
+def exported(small_run, tmp_path_factory):
+    """Version folder 1 of the small run's export."""
+    from gan_keras import exporting
+
+    return exporting.export(small_run, tmp_path_factory.mktemp("export"))

@@ -1,0 +1,172 @@
+"""The step against Algorithm 1: who moves when, on what, and the same on any device count."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.testing import assert_allclose, assert_array_equal
+
+from gan_keras import networks
+from gan_keras.gan import GAN
+from gan_keras.priors import PRIORS
+
+BATCH, LATENTS = 8, 5
+REAL = np.random.default_rng(0).uniform(-1, 1, (4 * BATCH, 8, 8, 1)).astype("float32")
+
+
+def make(network="mlp", g_rate=0.1, d_rate=0.1, **arguments):
+    generator, discriminator = networks.build(
+        network, image_size=8, channels=1, latent_dim=LATENTS, width=4, seed=0
+    )
+    gan = GAN(generator, discriminator, **arguments)
+    gan.compile(keras.optimizers.SGD(g_rate), keras.optimizers.SGD(d_rate))
+    return gan
+
+
+def weights(network):
+    return [w.numpy() for w in network.trainable_variables]
+
+
+def moved(before, network):
+    return [np.any(a != b) for a, b in zip(before, weights(network), strict=True)]
+
+
+def batches(k=1):
+    one = tf.data.Dataset.from_tensor_slices(REAL).repeat().batch(BATCH)
+    return one if k == 1 else tf.data.Dataset.zip(*[one.skip(i) for i in range(k)])
+
+
+def fit(gan, steps, per_call=1, k=1):
+    gan.steps_per_execution = per_call
+    return gan.fit(batches(k), steps_per_epoch=steps, verbose=0, shuffle=False).history
+
+
+@pytest.mark.parametrize("network", networks.NETWORKS)
+def test_a_discriminator_step_moves_no_generator_weight(network):
+    gan = make(network, g_rate=0.0)
+    before = weights(gan.generator), weights(gan.discriminator)
+    fit(gan, 1)
+    assert not any(moved(before[0], gan.generator))
+    assert all(moved(before[1], gan.discriminator))
+
+
+@pytest.mark.parametrize("network", networks.NETWORKS)
+def test_a_generator_step_moves_no_discriminator_weight(network):
+    gan = make(network, d_rate=0.0)
+    before = weights(gan.generator), weights(gan.discriminator)
+    fit(gan, 1)
+    assert all(moved(before[0], gan.generator))
+    assert not any(moved(before[1], gan.discriminator))
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+@pytest.mark.parametrize("generator_loss", ["non_saturating", "minimax"])
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_step_is_algorithm_1(k, generator_loss, prior):
+    """Against the algorithm written out with probabilities, one plain tape per update."""
+    arguments = {"generator_loss": generator_loss, "discriminator_steps": k, "prior": prior}
+    gan, plain = make(seed=7, **arguments), make(seed=7)
+    fit(gan, 2, k=k)
+
+    rate, real = 0.1, list(batches(k).take(2))
+    for step in range(2):
+        for i in range(k):
+            x = real[step] if k == 1 else real[step][i]
+            z = PRIORS[prior]((BATCH, LATENTS), seed=[7, step * k + i])
+            with tf.GradientTape() as tape:
+                d_real = tf.sigmoid(plain.discriminator(x))
+                d_fake = tf.sigmoid(plain.discriminator(plain.generator(z)))
+                loss = -tf.reduce_mean(tf.math.log(d_real)) - tf.reduce_mean(
+                    tf.math.log(1 - d_fake)
+                )
+            descend(tape, loss, plain.discriminator, rate)
+        with tf.GradientTape() as tape:
+            d_fake = tf.sigmoid(plain.discriminator(plain.generator(z)))
+            if generator_loss == "minimax":
+                loss = tf.reduce_mean(tf.math.log(1 - d_fake))
+            else:
+                loss = -tf.reduce_mean(tf.math.log(d_fake))
+        descend(tape, loss, plain.generator, rate)
+
+    for ours, theirs in (
+        (gan.generator, plain.generator),
+        (gan.discriminator, plain.discriminator),
+    ):
+        for a, b in zip(weights(ours), weights(theirs), strict=True):
+            # float32 rounding of some hundred sums of order one.
+            assert_allclose(a, b, atol=2e-6)
+
+
+def descend(tape, loss, network, rate):
+    variables = network.trainable_variables
+    for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
+        variable.assign_sub(rate * gradient)
+
+
+def test_k_discriminator_updates_per_generator_update():
+    gan = make(discriminator_steps=3)
+    fit(gan, 4, k=3)
+    assert gan.step == 4
+    assert int(gan.discriminator_optimizer.iterations) == 12
+
+
+def test_every_draw_of_noise_is_fresh_and_the_prior_s():
+    gan = make(discriminator_steps=2, prior="uniform", seed=5)
+    first, second = (gan._draw_latents(BATCH, i).numpy() for i in range(2))
+    assert_array_equal(first, PRIORS["uniform"]((BATCH, LATENTS), seed=[5, 0]))
+    assert_array_equal(second, PRIORS["uniform"]((BATCH, LATENTS), seed=[5, 1]))
+    fit(gan, 1, k=2)
+    third = gan._draw_latents(BATCH, 0).numpy()
+    assert_array_equal(third, PRIORS["uniform"]((BATCH, LATENTS), seed=[5, 2]))
+
+
+def test_metrics_are_means_over_the_steps():
+    gan = make(g_rate=0.0, d_rate=0.0)
+    logs = {name: value[0] for name, value in fit(gan, 3).items()}
+    real = tf.sigmoid(gan.discriminator(REAL[: 3 * BATCH])).numpy()
+    noise = np.concatenate([PRIORS["normal"]((BATCH, LATENTS), seed=[0, i]) for i in range(3)])
+    fake = tf.sigmoid(gan.discriminator(gan.generator(noise))).numpy()
+    value = np.log(real).mean() + np.log(1 - fake).mean()
+    expected = {
+        "d_loss": -value,
+        "value": value,
+        "g_loss": -np.log(fake).mean(),
+        "d_real": real.mean(),
+        "d_fake": fake.mean(),
+    }
+    assert logs.keys() == expected.keys()
+    for name, number in expected.items():
+        assert_allclose(logs[name], number, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("network", networks.NETWORKS)
+def test_many_steps_per_call_change_no_bit(network):
+    one, many = make(network), make(network)
+    fit(one, 6)
+    fit(many, 6, per_call=3)
+    assert one.step == many.step == 6
+    for a, b in zip(one.get_weights(), many.get_weights(), strict=True):
+        assert_array_equal(a, b)
+
+
+def test_calling_the_model_samples():
+    gan = make()
+    latents = np.ones((3, LATENTS), "float32")
+    assert_array_equal(gan(latents), gan.generator(latents, training=False))
+
+
+@pytest.mark.parametrize("network", networks.NETWORKS)
+def test_round_trip_through_a_keras_file(network, tmp_path):
+    gan = make(network, prior="uniform", generator_loss="minimax", discriminator_steps=2, seed=9)
+    fit(gan, 2, k=2)
+    gan.save(tmp_path / "gan.keras")
+    loaded = keras.saving.load_model(tmp_path / "gan.keras")
+    latents = np.ones((3, LATENTS), "float32")
+    assert_array_equal(loaded(latents), gan(latents))
+    assert (loaded.prior, loaded.generator_loss) == ("uniform", "minimax")
+    # It goes on training exactly where the saved one does.
+    assert loaded.step == 2
+    fit(gan, 1, k=2)
+    fit(loaded, 1, k=2)
+    for a, b in zip(gan.get_weights(), loaded.get_weights(), strict=True):
+        assert_array_equal(a, b)
