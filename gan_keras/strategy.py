@@ -22,9 +22,7 @@ def build(name, batch_size):
         UsageError: TF_CONFIG does not fit, or the batch cannot be divided evenly.
     """
     if name == "auto":
-        gpus = tf.config.list_logical_devices("GPU")
-        clustered = "TF_CONFIG" in os.environ
-        name = "multi_worker" if clustered else "mirrored" if len(gpus) > 1 else "one_device"
+        name = _automatic()
     strategy = _STRATEGIES[name]()
     replicas = strategy.num_replicas_in_sync
     if batch_size % replicas:
@@ -46,6 +44,12 @@ def _rank(resolver):
         return 0
     chiefs = len(resolver.cluster_spec().as_dict().get("chief", []))
     return chiefs + resolver.task_id
+
+
+def _automatic():
+    if "TF_CONFIG" in os.environ:  # Asked first: a cluster must be set up before any device.
+        return "multi_worker"
+    return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "one_device"
 
 
 def _one_device():

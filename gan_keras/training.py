@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from gan_keras import callbacks, checkpoints, data, networks
 from gan_keras import config as configs
@@ -89,17 +90,21 @@ def train(config, workdir, say=print):
         alone = strategy.extended._in_multi_worker_mode() is False
         beside = [callbacks.Pace(config.steps, intervals, lambda: bool(caught), adaptive=alone)]
         if chief:
-            logs = workdir / "logs"
+            # One writer a folder: TensorBoard follows only the newest file of each.
+            train, equilibrium = (
+                tf.summary.create_file_writer(str(workdir / "logs" / name))
+                for name in ("train", "equilibrium")
+            )
             beside += [
                 callbacks.Progress(config.steps, config.batch_size),
                 callbacks.Samples(
-                    logs,
+                    train,
                     workdir / "samples",
                     config.sample_every,
                     images.first(callbacks.samples.COUNT),
                 ),
                 callbacks.Save(saved, config.checkpoint_every),
-                callbacks.Scalars(logs, config.log_every, config.batch_size),
+                callbacks.Scalars(train, equilibrium, config.log_every, config.batch_size),
             ]
         batches = images.batches(
             config.batch_size, config.seed, start=first, per_step=config.discriminator_steps

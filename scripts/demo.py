@@ -56,8 +56,8 @@ def main():
     print(f"what was served:           {EXPORT_DIR}/")
     print("\nLook at the run in TensorBoard:")
     print(f"    {shown('tensorboard')} --logdir {WORKDIR}/logs")
-    print("Try next: go on from here for twice as long, to better digits:")
-    print(f"    {shown('gan-keras-train')} --workdir={WORKDIR} --steps=6000")
+    print("Try next: pictures of your own (jpg, png, webp), 64x64 in colour:")
+    print(f"    {shown('gan-keras-train')} --preset=pictures --dataset=folder:/path --dry_run")
 
 
 def title(text):

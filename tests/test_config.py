@@ -92,7 +92,7 @@ def test_a_file_that_is_no_configuration_is_named(tmp_path, text):
 
 
 def test_a_folder_without_a_run_is_named(tmp_path):
-    with pytest.raises(UserError, match="empty: no config.json there; train"):
+    with pytest.raises(UserError, match=r"empty: no config\.json there; train"):
         configs.load(tmp_path / "empty")
 
 

@@ -17,18 +17,18 @@ class Samples(keras.callbacks.Callback):
     """Writes a grid of generated images to TensorBoard and as PNG, and once of real ones.
 
     Args:
-        logdir: Folder of the event files.
+        writer: `tf.summary.SummaryWriter` of the run.
         folder: Folder of the PNG files: `real.png` and `step-<step>.png`.
         every: Steps between two grids.
         real: Real images for comparison, uint8 (count, height, width, channels).
     """
 
-    def __init__(self, logdir, folder, every, real):
+    def __init__(self, writer, folder, every, real):
         super().__init__()
+        self.writer = writer
         self.every = every
         self.folder = Path(folder)
         self.real = real
-        self.writer = tf.summary.create_file_writer(str(Path(logdir, "train")))
         self.written = None
 
     def on_train_begin(self, logs=None):
@@ -45,7 +45,6 @@ class Samples(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         if self.written != self.model.step:
             self._sample()
-        self.writer.close()
 
     def _sample(self):
         self.written = self.model.step

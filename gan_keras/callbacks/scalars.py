@@ -2,7 +2,6 @@
 
 import math
 import time
-from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -19,20 +18,20 @@ EQUILIBRIUM = {
 class Scalars(keras.callbacks.Callback):
     """Writes the means of the steps since the last writing, and images/s.
 
-    The run `equilibrium` holds the constants that TensorBoard draws into the same charts.
-
     Args:
-        logdir: Folder of the event files.
+        writer: `tf.summary.SummaryWriter` of the run.
+        equilibrium: The writer of a run beside it, for the constants that TensorBoard draws
+            into the same charts.
         every: Steps between two points.
         batch_size: Real images per step, for the speed.
     """
 
-    def __init__(self, logdir, every, batch_size):
+    def __init__(self, writer, equilibrium, every, batch_size):
         super().__init__()
         self.every = every
         self.batch_size = batch_size
-        self.writer = tf.summary.create_file_writer(str(Path(logdir, "train")))
-        self.equilibrium = tf.summary.create_file_writer(str(Path(logdir, "equilibrium")))
+        self.writer = writer
+        self.equilibrium = equilibrium
         self.since = None
 
     def on_train_batch_end(self, batch, logs=None):
@@ -52,7 +51,3 @@ class Scalars(keras.callbacks.Callback):
             for name, value in EQUILIBRIUM.items():
                 tf.summary.scalar(name, value)
         self.model.reset_metrics()
-
-    def on_train_end(self, logs=None):
-        self.writer.close()
-        self.equilibrium.close()

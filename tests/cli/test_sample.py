@@ -1,0 +1,170 @@
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from gan_keras import client, contract, images
+from gan_keras.cli import flags, sample
+from gan_keras.errors import UserError
+
+
+def pictures(count, seed):
+    rows = np.array([value % 256 for value in range(seed, seed + count)], np.uint8)
+    return np.broadcast_to(rows[:, None, None, None], (count, 8, 8, 1))
+
+
+class FakeClient:
+    """Stands for the real one, which tests/test_client.py tests."""
+
+    made = None  # the arguments of the newest
+    asked = None
+    failure = None
+
+    def __init__(self, *args):
+        FakeClient.made = args
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        pass
+
+    def sample(self, count, seed):
+        FakeClient.asked = (count, seed)
+        if self.failure:
+            raise self.failure
+        return pictures(count, seed)
+
+
+@pytest.fixture(autouse=True)
+def fake(monkeypatch, tmp_path):
+    monkeypatch.setattr(client, "Client", FakeClient)
+    monkeypatch.setattr(flags, "import_tensorflow", lambda: None)
+    monkeypatch.setattr(FakeClient, "made", None)
+    monkeypatch.setattr(FakeClient, "asked", None)
+    monkeypatch.chdir(tmp_path)
+    return FakeClient
+
+
+def test_the_grid_is_written_and_told(fake, tmp_path, capsys):
+    assert sample.run(["--transport=rest", "--count=5", "--seed=3", "--output=out.png"]) == 0
+    written = images.decode_png((tmp_path / "out.png").read_bytes())
+    assert_array_equal(written, images.grid(pictures(5, 3)))
+    assert [path.name for path in tmp_path.iterdir()] == ["out.png"]
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("wrote out.png: 5 pictures of 8x8x1 in ")
+    assert first.endswith(" ms from 127.0.0.1:8501 over rest")
+    assert second == (
+        "next:  gan-keras-sample --transport=rest --count=5 --seed=8 --output=from_seed_8.png"
+    )
+
+
+def test_the_defaults_suit_the_transport(fake):
+    assert sample.run([]) == 0
+    assert fake.made == ("127.0.0.1:8500", "grpc", contract.MODEL_NAME, 60.0, None, None)
+    assert fake.asked == (64, 0)
+    assert sample.run(["--transport=rest"]) == 0
+    assert fake.made[:2] == ("127.0.0.1:8501", "rest")
+
+
+def test_every_flag_reaches_the_client(fake):
+    server = ["--server=example.org:80", "--model=faces", "--timeout=1.5"]
+    assert sample.run([*server, "--version=7", "--count=1", "--seed=-9"]) == 0
+    assert fake.made == ("example.org:80", "grpc", "faces", 1.5, 7, None)
+    assert fake.asked == (1, -9)
+    assert sample.run([*server, "--label=stable"]) == 0
+    assert fake.made == ("example.org:80", "grpc", "faces", 1.5, None, "stable")
+
+
+def test_tensorflow_is_imported_quietly_and_for_grpc_only(monkeypatch):
+    calls = []
+    monkeypatch.setattr(flags, "import_tensorflow", lambda: calls.append(1))
+    sample.run(["--transport=rest"])
+    assert calls == []
+    sample.run(["--transport=grpc"])
+    assert calls == [1]
+
+
+def test_the_next_command_works_as_printed(fake, tmp_path, capsys):
+    (tmp_path / "a folder").mkdir()
+    assert sample.run(["--count=2", "--model=m", "--output=a folder/x.png"]) == 0
+    printed = capsys.readouterr().out.splitlines()[1].removeprefix("next:  ")
+    program, *arguments = shlex.split(printed)
+    assert program == sample.PROGRAM
+    assert sample.run(arguments) == 0
+    assert fake.made[2] == "m"
+    assert fake.asked == (2, 2)
+    assert (tmp_path / "a folder" / "from_seed_2.png").exists()
+
+
+def test_the_next_command_begins_again_where_the_seeds_end(fake, capsys):
+    assert sample.run(["--count=2", f"--seed={2**63 - 3}"]) == 0
+    assert "--seed=0 " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--count=0", "--count=0: 0 is not an integer in the range"),
+        ("--count=10001", "--count=10001"),
+        ("--seed=1.5", "--seed=1.5"),
+        ("--version=-1", "--version=-1"),
+        ("--transport=soap", "--transport=soap"),
+        ("--timeout=soon", "--timeout=soon"),
+        ("--output=nowhere/x.png", "--output=nowhere/x.png: folder nowhere does not exist"),
+        ("--output=x.jpg", "--output=x.jpg: the name must end in .png"),
+        ("--output=.", "--output=.: is a folder"),
+        ("--cuont=3", "cuont"),
+        ("stray", "stray: an argument that is no flag"),
+    ],
+)
+def test_a_bad_flag_is_one_line_and_2_before_the_server_is_asked(fake, capsys, argument, message):
+    assert sample.run([argument]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("gan-keras-sample: ")
+    assert message in captured.err
+    assert fake.made is None
+
+
+def test_a_failure_is_one_line_and_1_and_leaves_no_file(fake, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(fake, "failure", UserError("nobody there"))
+    assert sample.run([]) == 1
+    assert capsys.readouterr().err == "gan-keras-sample: nobody there\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_fills_is_one_line_and_2(fake, capsys, monkeypatch):
+    def full(path, image):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(images, "save_png", full)
+    assert sample.run([]) == 2
+    assert capsys.readouterr().err == (
+        "gan-keras-sample: --output=grid.png: No space left on device\n"
+    )
+
+
+def test_the_command_itself_without_a_server(tmp_path):
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from gan_keras.cli.sample import run; sys.exit(run())",
+            "--transport=rest",
+            "--server=127.0.0.1:1",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=tmp_path,
+    )
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        "gan-keras-sample: 127.0.0.1:1 over rest cannot be reached: Connection refused;"
+        " is the server running, and is this the right port (8500 is gRPC, 8501 REST)?\n"
+    )

@@ -1,0 +1,248 @@
+"""Runs: stopped and resumed to the bit, refused when changed, held against a second one."""
+
+import dataclasses
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from gan_keras import config as configs
+from gan_keras.cli import train
+from tests.conftest import SMALL
+
+SCRIPT = "import sys; from gan_keras.cli.train import run; sys.exit(run())"
+
+
+def saved(workdir):
+    """All variables of the newest checkpoint, by name."""
+    import tensorflow as tf
+
+    reader = tf.train.load_checkpoint(str(workdir / "checkpoints"))
+    names = [n for n in reader.get_variable_to_shape_map() if n != "_CHECKPOINTABLE_OBJECT_GRAPH"]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def assert_same(first, second):
+    one, other = saved(first), saved(second)
+    assert len(one) > 20
+    assert one.keys() == other.keys()
+    for name in one:
+        if name != "save_counter/.ATTRIBUTES/VARIABLE_VALUE":  # How often, not what.
+            assert_array_equal(one[name], other[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        (),
+        ("--network=mlp", "--discriminator_steps=2", "--prior=uniform", "--generator_loss=minimax"),
+    ],
+    ids=["dcgan", "mlp"],
+)
+def test_n_then_m_steps_are_n_plus_m_to_the_bit(flags, tmp_path, program):
+    """Other intervals too, so that other numbers of steps share a call."""
+    whole = program("train", *SMALL, *flags, f"--workdir={tmp_path / 'whole'}", "--steps=37")
+    assert whole.returncode == 0, whole.stderr
+    half = (*SMALL, *flags, f"--workdir={tmp_path / 'halves'}")
+    assert program("train", *half, "--steps=17", "--log_every=5").returncode == 0
+    second = program("train", *half, "--steps=37", "--log_every=3", "--sample_every=7")
+    assert second.returncode == 0, second.stderr
+    assert "goes on from step 17, to step 37" in second.stdout
+    assert_same(tmp_path / "whole", tmp_path / "halves")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_signal_saves_and_the_same_command_goes_on(number, tmp_path, program):
+    """Stopped once it reports progress; the steps of the end are those of a run of that length."""
+    command = [sys.executable, "-c", SCRIPT, *SMALL, f"--workdir={tmp_path / 'run'}"]
+    process = subprocess.Popen(
+        [*command, "--steps=1000000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    for line in process.stdout:
+        if line.startswith("step "):
+            process.send_signal(number)
+            break
+    rest, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert "; the same command goes on" in rest
+    assert errors == ""
+    step = int(rest.split("stopped and saved at step ")[1].split(";")[0].replace(",", ""))
+    assert step < 1_000_000
+
+    on = program("train", *SMALL, f"--workdir={tmp_path / 'run'}", f"--steps={step + 3}")
+    assert f"goes on from step {step:,}" in on.stdout
+    whole = program("train", *SMALL, f"--workdir={tmp_path / 'whole'}", f"--steps={step + 3}")
+    assert whole.returncode == 0
+    assert_same(tmp_path / "run", tmp_path / "whole")
+
+
+def test_steps_is_the_total(small_run, capsys):
+    before = (small_run / "config.json").read_bytes()
+    assert train.run([*SMALL, f"--workdir={small_run}", "--steps=30"]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert train.run([*SMALL, f"--workdir={small_run}", "--steps=7"]) == 0
+    assert "has 30 of 7 steps" in capsys.readouterr().out
+    assert (small_run / "config.json").read_bytes() == before
+
+
+def test_another_configuration_is_refused_and_nothing_is_touched(small_run, capsys):
+    before = {p: p.read_bytes() for p in small_run.rglob("*") if p.is_file()}
+    assert train.run([*SMALL, f"--workdir={small_run}", "--seed=1", "--steps=60"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "seed 0 -> 1" in line
+    assert before == {p: p.read_bytes() for p in small_run.rglob("*") if p.is_file()}
+
+
+def test_a_folder_alone_goes_on_with_its_configuration(small_run, capsys):
+    assert train.run([f"--workdir={small_run}"]) == 0
+    printed = capsys.readouterr().out
+    assert '"width": 8' in printed
+    assert "nothing to do" in printed
+
+
+def test_a_second_run_in_the_folder_is_refused(small_run, capsys):
+    with open(small_run / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert train.run([*SMALL, f"--workdir={small_run}", "--steps=60"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "another run is at work there" in line
+
+
+def test_config_file_is_the_resolved_configuration(small_run):
+    fields = json.loads((small_run / "config.json").read_text())
+    assert fields == {
+        **dataclasses.asdict(configs.from_preset("digits")),
+        "width": 8,
+        "latent_dim": 8,
+        "batch_size": 16,
+        "steps": 30,
+        "log_every": 10,
+        "sample_every": 10,
+        "checkpoint_every": 10,
+    }
+
+
+def test_dry_run_tells_and_leaves_nothing(tmp_path, capsys):
+    assert train.run([*SMALL, f"--workdir={tmp_path / 'run'}", "--dry_run"]) == 0
+    printed = capsys.readouterr().out
+    assert '"latent_dim": 8' in printed
+    assert "digits, 1,797 images 16x16x1, in memory" in printed
+    assert "float32 (16, 16, 16, 1), from -1.00 to 1.00" in printed
+    assert "generator: " in printed
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--preset=nope"], "--preset=nope"),
+        (["--prior=cauchy"], "--prior=cauchy"),
+        (["--batch_size=0"], "--batch_size=0"),
+        (["--batch_size=many"], "--batch_size=many"),
+        (["--image_size=30"], "--image_size=30"),
+        (["--dataset=folder:/does/not/exist"], "folder:/does/not/exist"),
+        (["--preset=pictures"], "--dataset"),
+        (["--no_such_flag=1"], "no_such_flag"),
+    ],
+)
+def test_wrong_input_is_one_line_and_leaves_nothing(flags, named, tmp_path, capsys):
+    assert train.run([f"--workdir={tmp_path / 'run'}", *flags]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("gan-keras-train: ")
+    assert named in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_help_is_told_without_tensorflow(program):
+    """`--help` answers at once because nothing heavy is imported: that is what is held here."""
+    for name in ("train", "export", "sample", "serve"):
+        code = (
+            f"import sys; from gan_keras.cli.{name} import run\n"
+            "try: run(['--help'])\n"
+            "except SystemExit as end: assert end.code == 0\n"
+            "heavy = {'tensorflow', 'keras', 'grpc', 'aiohttp', 'PIL', 'tensorflow_datasets'}\n"
+            "sys.exit(f'imported {heavy & set(sys.modules)}' if heavy & set(sys.modules) else 0)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert f"gan-keras-{name}: " in done.stdout
+
+
+def replicas_script(count, workdir):
+    """Trains as on a machine with several devices: CPUs made by TensorFlow."""
+    return f"""
+import sys
+from gan_keras.cli import flags
+flags.import_tensorflow()
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * {count})
+from gan_keras.cli.train import run
+sys.exit(run({[*SMALL, "--strategy=mirrored", "--steps=20", f"--workdir={workdir}"]!r}))
+"""
+
+
+def test_two_devices_do_what_one_does(tmp_path, program):
+    """MirroredStrategy with half the batch each, many steps per call, as on several GPUs."""
+    script = replicas_script(2, tmp_path / "two")
+    two = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert two.returncode == 0, two.stderr
+    assert "devices: 2 CPU replicas (MirroredStrategy)" in two.stdout
+    one = program("train", *SMALL, "--steps=20", f"--workdir={tmp_path / 'one'}")
+    assert one.returncode == 0
+    assert_close(tmp_path / "one", tmp_path / "two")
+
+
+def assert_close(first, second):
+    """Weights agree up to float32 rounding, which Adam amplifies.
+
+    Where a gradient is rounding noise Adam still moves by up to the learning rate, 2e-4: over
+    20 steps two runs differ by at most twice 20 * 2e-4 there, and not at all elsewhere. Most
+    weights must be far closer than that.
+    """
+    one, other = saved(first), saved(second)
+    weights = [name for name in one if "_trainable_variables/" in name]
+    assert len(weights) == 15  # G: dense, 2 convolutions, bias, 2 x 2 of BN; D: 2, bias, 2, 2.
+    gaps = np.concatenate([np.abs(one[n] - other[n]).ravel() for n in weights])
+    assert gaps.max() <= 2 * 20 * 2e-4
+    assert np.median(gaps) < 1e-6
+
+
+def test_two_workers_train_as_one(tmp_path, program):
+    """MultiWorkerMirroredStrategy: two processes; the chief alone writes."""
+    import socket
+
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
+    for server in sockets:
+        server.close()
+    command = [sys.executable, "-c", SCRIPT, *SMALL, "--steps=20"]
+    workers = []
+    for index in range(2):
+        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+        workers.append(
+            subprocess.Popen(
+                [*command, f"--workdir={tmp_path / f'worker-{index}'}"],
+                env={**os.environ, "TF_CONFIG": json.dumps(task)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    try:
+        outputs = [worker.communicate(timeout=180) for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+    assert [worker.returncode for worker in workers] == [0, 0], outputs
+    assert "2 CPU replicas" in outputs[0][0]
+    assert not list(tmp_path.glob("worker-1/*"))
+    one = program("train", *SMALL, "--steps=20", f"--workdir={tmp_path / 'one'}")
+    assert one.returncode == 0
+    assert_close(tmp_path / "one", tmp_path / "worker-0")
