@@ -20,9 +20,7 @@ from gan_keras.client import Client
 from gan_keras.errors import UsageError, UserError
 
 PATIENCE = 20  # seconds; reached only where a test fails
-# Seconds between retries. grpc 1.85 draws 0.8 to 1.2 times this, and forgets to try again where
-# less than a millisecond came out.
-SHORT_PAUSE = 0.01
+SHORT_PAUSE = 0.01  # seconds between retries; grpc needs more than 1 ms
 
 
 def picture(seed):
@@ -271,7 +269,9 @@ def test_a_missing_model_is_named(fake):
 
 def test_a_missing_signature_is_named_with_the_remedy(fake, client):
     fake.failures = [(fake.BAD, 'Serving signature key "png" not found.')]
-    with pytest.raises(UserError, match=r"no signature `png`: export it with gan-keras-export"):
+    with pytest.raises(
+        UserError, match=r"`png` is there if `generator` comes from gan-keras-export"
+    ):
         client.sample(1)
 
 

@@ -1,6 +1,4 @@
 import shlex
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -149,20 +147,8 @@ def test_a_disk_that_fills_is_one_line_and_2(fake, capsys, monkeypatch):
     )
 
 
-def test_the_command_itself_without_a_server(tmp_path):
-    result = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import sys; from gan_keras.cli.sample import run; sys.exit(run())",
-            "--transport=rest",
-            "--server=127.0.0.1:1",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        cwd=tmp_path,
-    )
+def test_the_command_itself_without_a_server(program, tmp_path):
+    result = program("sample", "--transport=rest", "--server=127.0.0.1:1", cwd=tmp_path)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
         "gan-keras-sample: 127.0.0.1:1 over rest cannot be reached: Connection refused;"

@@ -1,0 +1,114 @@
+"""`gan-keras-sample`: asks a server for pictures and writes them as one PNG file."""
+
+import os
+import shlex
+import time
+from pathlib import Path
+
+from absl import flags as absl_flags
+
+from gan_keras import contract
+from gan_keras.cli import flags
+from gan_keras.errors import UsageError
+
+PROGRAM = "gan-keras-sample"
+SUMMARY = "Asks a server for pictures of consecutive seeds and writes them as one PNG file."
+
+PORTS = {"grpc": contract.GRPC_PORT, "rest": contract.REST_PORT}
+MOST_PICTURES = 10_000  # a grid of 100 by 100; beyond that no viewer shows it
+DEFAULT_OUTPUT = "grid.png"
+
+
+def run(argv=None):
+    """Runs the command and returns its exit status."""
+    return flags.guarded(PROGRAM, lambda: _sample(flags.parse(argv, PROGRAM, SUMMARY, _define)))
+
+
+def _define(values):
+    absl_flags.DEFINE_string(
+        "server",
+        None,
+        f"HOST:PORT (default: 127.0.0.1 and {PORTS['grpc']} for grpc, {PORTS['rest']} for rest).",
+        flag_values=values,
+    )
+    absl_flags.DEFINE_enum(
+        "transport", "grpc", list(PORTS), "grpc, or rest, which starts faster.", flag_values=values
+    )
+    absl_flags.DEFINE_integer(
+        "count", 64, "Pictures.", lower_bound=1, upper_bound=MOST_PICTURES, flag_values=values
+    )
+    absl_flags.DEFINE_integer(
+        "seed", 0, "Seed of the first picture; the next has the next one.", flag_values=values
+    )
+    absl_flags.DEFINE_string(
+        "output", DEFAULT_OUTPUT, "PNG file to write, in a folder that exists.", flag_values=values
+    )
+    absl_flags.DEFINE_string(
+        "model", contract.MODEL_NAME, "Name of the model on the server.", flag_values=values
+    )
+    absl_flags.DEFINE_integer(
+        "version",
+        None,
+        "Version of the model (default: the server's choice).",
+        lower_bound=0,
+        flag_values=values,
+    )
+    absl_flags.DEFINE_string(
+        "label", None, "Label of the version, instead of its number.", flag_values=values
+    )
+    absl_flags.DEFINE_float("timeout", 60.0, "Seconds per request.", flag_values=values)
+
+
+def _sample(values):
+    output = Path(values.output)
+    _check_output(output)
+    if values.transport == "grpc":
+        flags.import_tensorflow()
+    from gan_keras import images
+    from gan_keras.client import Client
+
+    server = values.server or f"127.0.0.1:{PORTS[values.transport]}"
+    with Client(
+        server, values.transport, values.model, values.timeout, values.version, values.label
+    ) as client:
+        start = time.perf_counter()
+        pictures = client.sample(values.count, values.seed)
+        milliseconds = 1000 * (time.perf_counter() - start)
+    try:
+        images.save_png(output, images.grid(pictures))
+    except OSError as error:
+        raise UsageError(f"--output={output}: {error.strerror or error}") from None
+    _, height, width, channels = pictures.shape
+    print(
+        f"wrote {output}: {values.count} pictures of {height}x{width}x{channels}"
+        f" in {milliseconds:.0f} ms from {server} over {values.transport}"
+    )
+    print(f"next:  {_next_command(values)}")
+
+
+def _check_output(output):
+    """Finds what can be found before the server is bothered."""
+    folder = output.parent
+    if output.is_dir():
+        raise UsageError(f"--output={output}: is a folder; name a file in it")
+    if output.suffix.lower() != ".png":
+        raise UsageError(f"--output={output}: the name must end in .png")
+    if not folder.is_dir():
+        raise UsageError(f"--output={output}: folder {folder} does not exist; make it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"--output={output}: folder {folder} cannot be written to")
+
+
+def _next_command(values):
+    """The same command, for the seeds that follow."""
+    command = [PROGRAM]
+    for name in ("server", "transport", "count", "model", "version", "label", "timeout"):
+        if values[name].value != values[name].default:
+            command.append(f"--{name}={values[name].value}")
+    seed = values.seed + values.count
+    if seed + values.count > 2**63:  # no seeds are left: int64
+        seed = 0
+    output = Path(values.output)
+    return shlex.join(
+        [*command, f"--seed={seed}", f"--output={output.with_name(f'from_seed_{seed}.png')}"]
+    )

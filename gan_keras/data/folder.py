@@ -1,0 +1,108 @@
+"""A person's own pictures: `folder:/path`."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from gan_keras.data import pictures
+from gan_keras.data.source import Source
+from gan_keras.errors import UsageError
+
+PREFIX = "folder:"
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+def source(name, size, channels):
+    """Returns the pictures in a folder and its sub-folders, in the order of their paths.
+
+    Args:
+        name: `folder:` and a path, which may be relative or begin with `~`.
+        size: Height and width of the images.
+        channels: 1 or 3.
+
+    Raises:
+        UsageError: there is no such folder, or no picture in it. The source itself raises one
+            when it is read to the end and all files were broken.
+    """
+    root = _root(name)
+    paths = sorted(_paths(root, name), key=os.fsencode)
+    if not paths:
+        raise UsageError(
+            f"--dataset={name}: no {', '.join(s[1:] for s in SUFFIXES)} files in {root} or below; "
+            "name a folder that has some"
+        )
+    skipped = []
+
+    def chunks():
+        files = ((path, root / path) for path in paths)
+        found = 0
+        for read, pixels in pictures.read_all(files, size, channels, skipped):
+            found += len(pixels)
+            yield read, pixels
+        if not found:
+            raise UsageError(
+                f"--dataset={name}: none of the {len(paths):,} picture files can be read, "
+                f"as {skipped[0][0]}: {skipped[0][1]}; name another folder"
+            )
+
+    return Source(
+        name=name,
+        size=size,
+        channels=channels,
+        most=len(paths),
+        chunks=chunks,
+        skipped=skipped,
+        identity=_digest(root, paths),
+        slow=True,
+    )
+
+
+def _root(name):
+    path = name.removeprefix(PREFIX)
+    root = Path(path).expanduser()
+    if not path:
+        problem = "no folder named"
+    elif not root.exists():
+        problem = "no such folder"
+    elif not root.is_dir():
+        problem = "not a folder"
+    else:
+        return root
+    raise UsageError(f"--dataset={name}: {problem}; give a folder of pictures, as {PREFIX}/path")
+
+
+def _paths(root, name):
+    """The picture files below the folder, relative to it; what is hidden is left out."""
+
+    def fail(error):
+        raise UsageError(
+            f"--dataset={name}: cannot list {error.filename}: {error.strerror}; "
+            "make it readable, or name another folder"
+        )
+
+    seen = set()
+    # Links are followed, because folders of classes often are links; but not in a circle.
+    for folder, subfolders, files in os.walk(root, onerror=fail, followlinks=True):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            subfolders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        # Sorted, so that of two links to one folder it is always the same that counts.
+        subfolders[:] = sorted(sub for sub in subfolders if not sub.startswith("."))
+        for file in files:
+            if not file.startswith(".") and file.lower().endswith(SUFFIXES):
+                yield os.path.relpath(os.path.join(folder, file), root)
+
+
+def _digest(root, paths):
+    """Hash of every file's path, length and time of change."""
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            status = os.stat(root / path)
+            state = f"{status.st_size} {status.st_mtime_ns}"
+        except OSError:  # A dangling link; reading it will say so.
+            state = "missing"
+        digest.update(os.fsencode(path) + b"\0" + state.encode() + b"\n")
+    return digest.hexdigest()

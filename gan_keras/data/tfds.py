@@ -1,0 +1,185 @@
+"""Image data sets of TensorFlow Datasets, by their names."""
+
+import contextlib
+import difflib
+import io
+import logging
+import os
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from tensorflow_datasets.core.download import downloader
+
+from gan_keras.data import pictures
+from gan_keras.data.source import Source
+from gan_keras.errors import UsageError, UserError
+
+FEATURE = "image"
+CHUNK = 1024  # Images that are decoded in one call.
+RETRIES = 5  # Of a download: six seconds.
+
+
+def source(name, size, channels, data_dir=""):
+    """Returns the images of the split `train`, or of the only split.
+
+    Args:
+        name: As in `tfds.builder`: `mnist`, `emnist/letters`, `mnist:3.0.1`.
+        size: Height and width of the images.
+        channels: 1 or 3.
+        data_dir: Folder of prepared data sets; if empty, $TFDS_DATA_DIR or TFDS's default.
+
+    Raises:
+        UsageError: there is no such data set, or it has no images.
+        UserError: it is not prepared, and cannot be downloaded now.
+    """
+    with _quiet():
+        builder = _builder(name, data_dir)
+        feature = _feature(builder, name)
+        if not builder.is_prepared():
+            _download(builder, name)
+        split = _split(builder, name)
+        encoded = _encoded(builder, split)
+    skipped = []
+    same = feature.shape == (size, size, channels) and feature.np_dtype == np.uint8
+
+    def chunks():
+        if same:
+            return _decoded(encoded, feature.shape)
+        return pictures.read_all(_files(encoded), size, channels, skipped)
+
+    return Source(
+        name=name,
+        size=size,
+        channels=channels,
+        most=builder.info.splits[split].num_examples,
+        chunks=chunks,
+        skipped=skipped,
+        identity=f"{builder.info.full_name} {split}",
+        slow=not same,
+    )
+
+
+def _builder(name, data_dir):
+    folder = data_dir or os.environ.get("TFDS_DATA_DIR") or None
+    folder = os.path.expanduser(folder) if folder else None
+    try:
+        # Without try_gcs=False it would ask the network before it looks at the folder.
+        return tfds.builder(name, data_dir=folder, try_gcs=False)
+    except tfds.core.DatasetNotFoundError:
+        choices = ["digits", *tfds.list_builders(with_community_datasets=False)]
+        close = difflib.get_close_matches(name, choices, n=3)
+        meant = f" (did you mean {' or '.join(close)}?)" if close else ""
+        raise UsageError(
+            f"--dataset={name}: unknown{meant}; choose digits, folder:/path, or the name of a "
+            "TFDS image data set, as mnist or cifar10"
+        ) from None
+    except Exception as error:  # A malformed name, a version or a package that is missing.
+        raise UsageError(
+            f"--dataset={name}: TFDS cannot load it: {_one_line(error)}; "
+            "choose digits, folder:/path, or another TFDS image data set"
+        ) from error
+
+
+def _feature(builder, name):
+    """Returns the description of the images; before a download, which may take hours."""
+    features = dict(builder.info.features or {})
+    feature = features.get(FEATURE)
+    if isinstance(feature, tfds.features.Image) and feature.np_dtype in (np.uint8, np.uint16):
+        return feature
+    raise UsageError(
+        f"--dataset={name}: has no images of 8 or 16 bits named `{FEATURE}`, only "
+        f"{', '.join(features) or 'nothing'}; choose another TFDS data set, or folder:/path"
+    )
+
+
+def _download(builder, name):
+    # TFDS has no option for it. Its 10 retries, each after twice the time of the one before,
+    # would let a person without a network wait for more than three minutes.
+    downloader.MAX_RETRIES = RETRIES
+    try:
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+        )
+    except Exception as error:  # The network, the disk, a host's answer, a missing package.
+        raise UserError(
+            f"--dataset={name}: not prepared in {builder.data_path}, and downloading it failed: "
+            f"{_one_line(error)}; name the folder of a prepared copy with --data_dir, or try "
+            "again with a network"
+        ) from error
+
+
+def _split(builder, name):
+    splits = list(builder.info.splits)
+    if "train" in splits:
+        return "train"
+    if len(splits) == 1:
+        return splits[0]
+    raise UsageError(
+        f"--dataset={name}: has no split `train` but {', '.join(splits) or 'none at all'}; "
+        "choose another data set"
+    )
+
+
+def _encoded(builder, split):
+    """Returns a dataset of (n,) strings: the images as they are stored, PNG or JPEG."""
+    info = builder.info.splits[split]
+    if builder.info.file_format is tfds.core.FileFormat.TFRECORD:
+        # Whole batches are parsed at a time, which takes a quarter of TFDS's own reader.
+        layout = {FEATURE: tf.io.FixedLenFeature([], tf.string)}
+        records = tf.data.TFRecordDataset([str(path) for path in info.filepaths])
+        return records.batch(CHUNK).map(lambda batch: tf.io.parse_example(batch, layout)[FEATURE])
+    decoders = tfds.decode.PartialDecoding(
+        {FEATURE: builder.info.features[FEATURE]}, {FEATURE: tfds.decode.SkipDecoding()}
+    )
+    examples = builder.as_dataset(split=split, shuffle_files=False, decoders=decoders)
+    return examples.batch(CHUNK).map(lambda batch: batch[FEATURE])
+
+
+def _decoded(encoded, shape):
+    """Yields (n, pixels of n images) for images that all have the shape wanted."""
+
+    def decode(image):
+        return tf.io.decode_image(image, channels=shape[-1], expand_animations=False)
+
+    output = tf.TensorSpec(shape, tf.uint8)
+    batches = encoded.map(
+        lambda images: tf.map_fn(decode, images, fn_output_signature=output),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    for pixels in batches.prefetch(1).as_numpy_iterator():
+        yield len(pixels), pixels
+
+
+def _files(encoded):
+    """Yields (name, file) for each image."""
+    position = 0
+    for images in encoded.as_numpy_iterator():
+        for image in images:
+            yield f"image {position}", io.BytesIO(image)
+            position += 1
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keeps TFDS from telling what it does; errors still come as exceptions.
+
+    The progress bars of a download are shown all the same.
+    """
+    loggers = [logging.getLogger(name) for name in ("absl", "urllib3.connectionpool")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _one_line(error):
+    """What went wrong at the bottom of errors that wrap each other, as `requests` does it."""
+    while error.args and isinstance(error.args[0], Exception):
+        error = error.args[0]
+    text = str(getattr(error, "reason", None) or error).strip()
+    return text.split("\n")[0] or type(error).__name__
