@@ -95,7 +95,7 @@ PRESETS = {
         "batch_size": 64,
         "steps": 3000,
     },
-    "mnist": {"dataset": "mnist", "steps": 6000},
+    "mnist": {"dataset": "mnist", "steps": 4000},
     "mlp": {
         "dataset": "mnist",
         "network": "mlp",
