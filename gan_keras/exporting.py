@@ -5,6 +5,7 @@ requests for each, and a model card. It appears whole, by one rename, or not at 
 """
 
 import dataclasses
+import functools
 import json
 import os
 import platform
@@ -92,7 +93,11 @@ class Served(tf.Module):
 
     def __init__(self, generator, prior):
         super().__init__()
-        self._generator = generator
+        # Keras' variables are wrappers: tracked as they are, the file would restore copies of
+        # them, and a server would find the graph's own uninitialised. So the module tracks
+        # TensorFlow's variables, and the model hides in a function.
+        self._variables = [variable.value for variable in generator.variables]
+        self._images = functools.partial(generator, training=False)
         self._prior = PRIORS[prior]
         self._latent_dim = generator.input_shape[-1]
 
@@ -115,7 +120,7 @@ class Served(tf.Module):
         )
         with tf.control_dependencies([check] if check is not None else []):
             latents = tf.identity(latents)
-        return {contract.IMAGES: self._generator(latents, training=False)}
+        return {contract.IMAGES: self._images(latents)}
 
     def sample(self, seed):
         """Maps seeds int64 (batch,) to images uint8: the same seed, the same picture."""
@@ -124,7 +129,7 @@ class Served(tf.Module):
             seed,
             fn_output_signature=tf.TensorSpec([self._latent_dim], tf.float32),
         )
-        pixels = self._generator(latents, training=False)
+        pixels = self._images(latents)
         pixels = tf.round((pixels - contract.PIXEL_MIN) * 127.5)
         return {contract.IMAGES: tf.saturate_cast(pixels, tf.uint8)}
 

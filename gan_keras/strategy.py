@@ -33,10 +33,15 @@ def build(name, batch_size):
     return strategy
 
 
+def is_alone(strategy):
+    """Whether this process trains by itself, on however many devices."""
+    resolver = strategy.cluster_resolver
+    return resolver is None or not resolver.task_type
+
+
 def is_chief(strategy):
     """Whether this process is the one that writes files: the only one, or worker 0."""
-    resolver = strategy.cluster_resolver
-    return resolver is None or not resolver.task_type or _rank(resolver) == 0
+    return is_alone(strategy) or _rank(strategy.cluster_resolver) == 0
 
 
 def _rank(resolver):

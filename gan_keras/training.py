@@ -87,7 +87,7 @@ def train(config, workdir, say=print):
         say(_opening(config, images, strategy, workdir, first))
 
         intervals = (config.log_every, config.sample_every, config.checkpoint_every)
-        alone = strategy.extended._in_multi_worker_mode() is False
+        alone = strategies.is_alone(strategy)
         beside = [callbacks.Pace(config.steps, intervals, lambda: bool(caught), adaptive=alone)]
         if chief:
             # One writer a folder: TensorBoard follows only the newest file of each.
@@ -164,8 +164,14 @@ def _devices(strategy):
 @contextlib.contextmanager
 def _locked(workdir):
     """Holds the folder against a second run; the lock goes with the process, however it ends."""
-    workdir.mkdir(parents=True, exist_ok=True)
-    with open(workdir / ".lock", "w") as file:
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        file = open(workdir / ".lock", "w")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise UserError(
+            f"--workdir={workdir}: cannot be written: {error.strerror}; name another"
+        ) from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -92,21 +92,46 @@ def test_uniform_prior_and_colour(tmp_path):
     assert_array_equal(np.asarray(Image.open(io.BytesIO(file))), expected[0])
 
 
-def test_latents_of_a_wrong_shape_are_named_by_the_graph_itself(exported):
-    """TF Serving hands any shape to the graph; so does a session whose feeds nobody checks."""
+@pytest.fixture
+def session(exported):
+    """The export in a session, which is how TensorFlow Serving loads and runs it."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         meta = tf.compat.v1.saved_model.load(session, ["serve"], str(exported))
-        signature = meta.signature_def["serving_default"]
-        graph = session.graph.as_graph_def()
-        (feed,) = [n for n in graph.node if f"{n.name}:0" == signature.inputs["latents"].name]
-        assert feed.op == "Placeholder"
-    asserts = [
-        node
-        for function in graph.library.function
-        for node in function.node_def
-        if node.op == "Assert"
-    ]
-    assert asserts, "the check was optimised away"
+        yield session, meta.signature_def
+
+
+@pytest.fixture(scope="module")
+def drawn(gan):
+    """Latents and what the model makes of them."""
+    latents = np.random.default_rng(1).normal(size=(3, 8)).astype("float32")
+    return latents, gan(latents).numpy()
+
+
+def test_a_server_s_session_gives_what_the_model_gives(drawn, session):
+    """Here the variables are found by their names, where Python's loader finds the objects."""
+    (latents, expected), (session, signatures) = drawn, session
+    signature = signatures["serving_default"]
+    served = session.run(
+        signature.outputs["images"].name, {signature.inputs["latents"].name: latents}
+    )
+    assert_allclose(served, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2, 7, 4)])
+def test_latents_of_a_wrong_shape_are_named_by_the_graph_itself(session, shape):
+    """A server hands any shape to the graph: this call checks its feeds as little as that."""
+    from tensorflow.python.client import pywrap_tf_session
+
+    session, signatures = session
+    signature = signatures["serving_default"]
+    feed, fetch = (
+        session.graph.get_tensor_by_name(tensor.name)._as_tf_output()
+        for tensor in (signature.inputs["latents"], signature.outputs["images"])
+    )
+    feeds = {feed: np.zeros(shape, "float32")}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="latents must have shape") as error:
+        pywrap_tf_session.TF_SessionRun_wrapper(session._session, None, feeds, [fetch], [], None)
+    assert "(batch, 8), not" in str(error.value)
 
 
 def test_warm_up_covers_every_signature_at_every_batch_size(exported, signatures):

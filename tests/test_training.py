@@ -114,6 +114,13 @@ def test_a_second_run_in_the_folder_is_refused(small_run, capsys):
     assert "another run is at work there" in line
 
 
+def test_a_workdir_that_cannot_be_made_is_one_line(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert train.run([*SMALL, f"--workdir={tmp_path / 'file' / 'run'}", "--steps=1"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "run: cannot be written: Not a directory" in line
+
+
 def test_config_file_is_the_resolved_configuration(small_run):
     fields = json.loads((small_run / "config.json").read_text())
     assert fields == {

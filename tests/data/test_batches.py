@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gan_keras import config, data
+from gan_keras.data import batches, storage
+
+
+def numbered(count):
+    """Images 1x1x3 whose pixels tell their number: (number, 255 - number, 7)."""
+    number = np.arange(count, dtype=np.uint8)
+    pixels = np.stack([number, 255 - number, np.full(count, 7, np.uint8)], axis=-1)
+    return batches.Images("numbered", storage.Memory(pixels[:, None, None, :]))
+
+
+def taken(dataset, steps):
+    """The first steps as one array: (steps, per_step, batch, height, width, channels)."""
+    return np.array([step if isinstance(step, tuple) else (step,) for step in dataset.take(steps)])
+
+
+def seen(images, steps, batch_size, seed=0, **more):
+    """The numbers of the images in the order in which they come."""
+    pixels = taken(images.batches(batch_size, seed, **more), steps)
+    return np.rint((pixels[..., 0] + 1) * 127.5).astype(int).ravel()
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size", "per_step"), [(20, 4, 1), (21, 4, 1), (20, 7, 3), (3, 8, 1), (1, 2, 2)]
+)
+def test_every_image_comes_once_per_epoch(count, batch_size, per_step):
+    per_call = batch_size * per_step
+    order = seen(numbered(count), -(-3 * count // per_call), batch_size, per_step=per_step)
+    epochs = order[: 3 * count].reshape(3, count)
+    np.testing.assert_array_equal(np.sort(epochs, axis=1), [range(count)] * 3)
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size", "per_step"), [(20, 4, 1), (21, 4, 1), (20, 7, 3), (3, 8, 1), (1, 2, 2)]
+)
+@pytest.mark.parametrize("start", [1, 5, 6])
+def test_a_start_gives_what_an_uninterrupted_run_sees(count, batch_size, per_step, start):
+    images = numbered(count)
+    whole = taken(images.batches(batch_size, 3, per_step=per_step), start + 4)
+    resumed = taken(images.batches(batch_size, 3, start=start, per_step=per_step), 4)
+    np.testing.assert_array_equal(resumed, whole[start:])
+
+
+def test_several_batches_per_step_are_the_same_stream():
+    images = numbered(50)
+    alone, together = seen(images, 12, 5), seen(images, 4, 5, per_step=3)
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_the_seed_decides_the_order():
+    images = numbered(100)
+    np.testing.assert_array_equal(seen(images, 5, 20, seed=1), seen(images, 5, 20, seed=1))
+    assert (seen(images, 5, 20, seed=1) != seen(images, 5, 20, seed=2)).any()
+
+
+def test_a_far_step_costs_no_more_and_stays_exact():
+    # The position is beyond int32.
+    order = seen(numbered(10), 1, 10, start=2**40)
+    np.testing.assert_array_equal(np.sort(order), range(10))
+
+
+def test_pixels_become_exactly_x_over_127_5_minus_1():
+    every_byte = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    images = batches.Images("bytes", storage.Memory(every_byte))
+    (batch,) = images.batches(1, 0).take(1)
+    assert batch.dtype == tf.float32
+    expected = np.arange(256, dtype=np.float32) / np.float32(127.5) - np.float32(1)
+    np.testing.assert_array_equal(batch.numpy().ravel(), expected)
+    assert (batch.numpy().min(), batch.numpy().max()) == images.value_range == (-1.0, 1.0)
+
+
+def test_shapes_are_static_and_the_batches_have_no_end():
+    images = data.load(config.from_preset("digits", image_size=8))
+    spec = tf.TensorSpec((16, 8, 8, 1), tf.float32)
+    assert images.batches(16, 0).element_spec == spec
+    assert images.batches(16, 0, per_step=3).element_spec == (spec, spec, spec)
+    assert images.batches(16, 0).cardinality() == tf.data.INFINITE_CARDINALITY
+
+
+def test_first_images_are_from_all_over_and_always_the_same():
+    images = numbered(200)
+    first = images.first(50)
+    assert first.dtype == np.uint8
+    assert first.shape == (50, 1, 1, 3)
+    number = first[:, 0, 0, 0].astype(int)
+    assert len(set(number)) == 50
+    assert number.min() < 50
+    assert number.max() >= 150
+    np.testing.assert_array_equal(images.first(50), first)
+    np.testing.assert_array_equal(numbered(3).first(7)[:3, 0, 0, 2], [7, 7, 7])

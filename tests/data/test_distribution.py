@@ -1,0 +1,104 @@
+"""Each replica gets its own rows of the global batch, and together they get all of them."""
+
+import json
+import socket
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+
+PREPARE = """
+    import json, sys
+    import numpy as np
+    import tensorflow as tf
+    from gan_keras.data import batches, storage
+
+    def images():
+        number = np.arange(50, dtype=np.uint8).reshape(50, 1, 1, 1)
+        return batches.Images("numbered", storage.Memory(number))
+
+    def rows(strategy, dataset, steps=6):
+        iterator = iter(strategy.experimental_distribute_dataset(dataset))
+        result = []
+        for _ in range(steps):
+            step = next(iterator)
+            step = step if isinstance(step, tuple) else (step,)
+            result.append([
+                [np.rint((local.numpy().ravel() + 1) * 127.5).astype(int).tolist()
+                 for local in strategy.experimental_local_results(batch)]
+                for batch in step
+            ])
+        return result  # (step, batch of the step, local replica, row)
+
+    def whole(per_step):
+        dataset = images().batches(8, 3, start=2, per_step=per_step).take(6)
+        return [
+            [np.rint((b.numpy().ravel() + 1) * 127.5).astype(int).tolist()
+             for b in (step if isinstance(step, tuple) else (step,))]
+            for step in dataset
+        ]
+"""
+
+
+def start(code, *arguments, **environment):
+    import os
+
+    code = textwrap.dedent(PREPARE) + textwrap.dedent(code)
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", **environment},
+    )
+
+
+def answer(process):
+    out, err = process.communicate(timeout=100)
+    assert process.returncode == 0, err
+    return json.loads(out.splitlines()[-1])
+
+
+def test_mirrored_replicas_share_each_batch_in_order():
+    process = start("""
+        two = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
+        strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+        print(json.dumps([
+            [rows(strategy, images().batches(8, 3, start=2, per_step=k)), whole(k)] for k in (1, 3)
+        ]))
+    """)
+    for shared, whole in answer(process):
+        together = np.array(shared)  # (step, batch, replica, row)
+        assert together.shape[2:] == (2, 4)
+        np.testing.assert_array_equal(together.reshape(*together.shape[:2], 8), whole)
+
+
+def test_workers_share_each_batch_in_order():
+    with socket.create_server(("127.0.0.1", 0)) as a, socket.create_server(("127.0.0.1", 0)) as b:
+        workers = [f"127.0.0.1:{s.getsockname()[1]}" for s in (a, b)]
+    code = """
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        print(json.dumps([
+            [rows(strategy, images().batches(8, 3, start=2, per_step=k)), whole(k)] for k in (1, 3)
+        ]))
+    """
+    processes = [
+        start(
+            code,
+            TF_CONFIG=json.dumps(
+                {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+            ),
+        )
+        for index in range(2)
+    ]
+    try:
+        answers = [answer(process) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    for (first, whole), (second, _) in zip(*answers, strict=True):
+        together = np.concatenate([np.array(first), np.array(second)], axis=2)
+        assert together.shape[2:] == (2, 4)
+        np.testing.assert_array_equal(together.reshape(*together.shape[:2], 8), whole)

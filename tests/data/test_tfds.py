@@ -1,0 +1,83 @@
+import importlib
+import re
+import sys
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from gan_keras import config, data
+from gan_keras.data import tfds as source
+from gan_keras.errors import UsageError, UserError
+
+
+def test_mnist(mnist_config, capfd):
+    wanted = mnist_config()
+    images = data.load(wanted)
+    assert capfd.readouterr() == ("", "")
+    assert (images.name, images.count, images.shape) == ("mnist", 60_000, (28, 28, 1))
+    assert images.in_memory
+    examples = tfds.load("mnist", split="train[:50]", data_dir=wanted.data_dir, download=False)
+    expected = np.array([example["image"] for example in examples.as_numpy_iterator()])
+    np.testing.assert_array_equal(images.rows.read(np.arange(50)), expected)
+    # The mean of MNIST's training images, in units of 255, as everybody normalises with it.
+    np.testing.assert_allclose(images.first(2000).mean() / 255, 0.1307, atol=0.005)
+
+
+def test_images_of_another_size_go_through_pillow(mnist_config, monkeypatch):
+    """Also by TFDS's own reader, which is for what is not stored as TFRecord files."""
+    wanted = mnist_config(image_size=14, channels=3)
+    pixels = next(source.source("mnist", 14, 3, wanted.data_dir).chunks())[1]
+    original = next(source.source("mnist", 28, 1, wanted.data_dir).chunks())[1]
+    small = Image.fromarray(original[7, :, :, 0]).resize((14, 14), Image.Resampling.LANCZOS)
+    np.testing.assert_array_equal(pixels[7], np.repeat(np.array(small)[..., None], 3, axis=2))
+    monkeypatch.setattr(tfds.core.DatasetInfo, "file_format", property(lambda self: None))
+    other = next(source.source("mnist", 14, 3, wanted.data_dir).chunks())[1]
+    np.testing.assert_array_equal(other, pixels)
+
+
+def test_only_what_was_slow_to_make_is_worth_keeping(mnist_config):
+    data_dir = mnist_config().data_dir
+    assert source.source("mnist", 14, 1, data_dir).slow
+    assert not source.source("mnist", 28, 1, data_dir).slow
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("mnits", r"unknown \(did you mean mnist"),
+        ("no_such_thing", "unknown; choose digits, folder:/path, or the name of a TFDS"),
+        ("a b/../c", "TFDS cannot load it: .*; choose digits, folder:/path"),
+        ("imdb_reviews", "has no images of 8 or 16 bits named `image`, only text, label; choose"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_before_any_download(tmp_path, name, problem):
+    wanted = config.from_preset("mnist", dataset=name, data_dir=str(tmp_path))
+    with pytest.raises(UsageError, match=f"^--dataset={re.escape(name)}: {problem}") as caught:
+        data.load(wanted)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_network_it_says_where_it_looked(tmp_path, monkeypatch):
+    # A proxy that nobody is: the connection is refused at once, whatever the machine.
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setattr(source, "RETRIES", 0)
+    wanted = config.from_preset("mnist", dataset="cifar10", data_dir=str(tmp_path))
+    with pytest.raises(UserError) as caught:
+        data.load(wanted)
+    message = str(caught.value)
+    assert message.startswith(f"--dataset=cifar10: not prepared in {tmp_path}/cifar10/")
+    assert "downloading it failed: " in message
+    assert "with --data_dir, or try again with a network" in message
+    assert "\n" not in message
+
+
+def test_tfds_is_imported_only_for_its_data_sets(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)  # Importing it would fail.
+    monkeypatch.delitem(sys.modules, "gan_keras.data.tfds")
+    importlib.reload(data)
+    assert data.load(config.from_preset("digits")).count == 1797
