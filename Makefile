@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint test-serving clean
+.PHONY: help demo test lint test-serving clean reuse
 
 help:
 	@echo "make demo          train on digits, export, serve, and query over gRPC and REST"
@@ -11,10 +11,10 @@ help:
 	@echo "make test-serving  the client against TensorFlow Serving in Docker"
 	@echo "make clean         remove $(VENV) and caches; runs/ and exports/ stay"
 
-demo: $(VENV)/.installed
+demo: reuse $(VENV)/.installed
 	@$(VENV)/bin/python scripts/demo.py
 
-test: $(VENV)/.installed-test lint
+test: lint
 	$(VENV)/bin/python -m pytest
 
 lint: $(VENV)/.installed-test
@@ -24,6 +24,9 @@ lint: $(VENV)/.installed-test
 
 test-serving: $(VENV)/.installed
 	@PATH="$(abspath $(VENV))/bin:$$PATH" scripts/test_serving.sh
+
+reuse:
+	@if [ -e $(VENV)/.installed ]; then echo "reusing $(VENV), where gan_keras is installed"; fi
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache

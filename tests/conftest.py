@@ -57,3 +57,19 @@ def exported(small_run, tmp_path_factory):
     from gan_keras import exporting
 
     return exporting.export(small_run, tmp_path_factory.mktemp("export"))
+
+
+@pytest.fixture(scope="session")
+def mnist_config(root):
+    """Makes a Config of MNIST, or skips the test where it is not prepared."""
+    shared = root.parent / "shared" / "tensorflow_datasets"
+    data_dir = os.environ.get("TFDS_DATA_DIR") or str(shared)
+    if not os.path.isdir(os.path.join(data_dir, "mnist")):
+        pytest.skip(f"no prepared MNIST in {data_dir}: name its folder in TFDS_DATA_DIR")
+
+    from gan_keras import config
+
+    def make(**fields):
+        return config.from_preset("mnist", **{"data_dir": data_dir, **fields})
+
+    return make

@@ -181,6 +181,16 @@ def test_help_is_told_without_tensorflow(program):
         assert f"gan-keras-{name}: " in done.stdout
 
 
+def test_mnist_through_tfds(mnist_config, tmp_path, program):
+    flags = ["--preset=mnist", "--width=8", "--steps=3", f"--data_dir={mnist_config().data_dir}"]
+    done = program("train", *flags, f"--workdir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert "data: mnist, 60,000 images 28x28x1, in memory" in done.stdout
+    assert done.stderr == ""
+    assert (tmp_path / "samples" / "step-000003.png").exists()
+    assert len(saved(tmp_path)) > 20
+
+
 def replicas_script(count, workdir):
     """Trains as on a machine with several devices: CPUs made by TensorFlow."""
     return f"""

@@ -1,0 +1,6 @@
+"""The embedded server: TensorFlow Serving's API in one Python process, without Docker.
+
+`settings` says which models, `servable` is one loaded version, `models` keeps the versions in
+step with their folders, `grpc_service` and `rest` are the two protocols (`json_tensors` the
+second one's values), `server` runs them.
+"""

@@ -1,0 +1,103 @@
+"""`gan-keras-serve`: TensorFlow Serving's API in one process, for machines without Docker."""
+
+import sys
+
+from absl import flags as absl_flags
+
+from gan_keras import contract
+from gan_keras.cli import flags
+from gan_keras.errors import UsageError
+
+PROGRAM = "gan-keras-serve"
+SUMMARY = (
+    "Serves exported models with TensorFlow Serving's API, in one process. The flags are those of"
+    " tensorflow_model_server."
+)
+
+
+def run(argv=None):
+    """Runs the command and returns its exit status."""
+    return flags.guarded(PROGRAM, lambda: _serve(flags.parse(argv, PROGRAM, SUMMARY, _define)))
+
+
+def _define(values):
+    absl_flags.DEFINE_string(
+        "model_config_file",
+        None,
+        "Text file of a ModelServerConfig; --model_name and --model_base_path are then ignored.",
+        flag_values=values,
+    )
+    absl_flags.DEFINE_string(
+        "model_name", contract.MODEL_NAME, "Name of the model in requests.", flag_values=values
+    )
+    absl_flags.DEFINE_string(
+        "model_base_path",
+        None,
+        "Folder of the versions, the --export_dir of gan-keras-export.",
+        flag_values=values,
+    )
+    absl_flags.DEFINE_string(
+        "address",
+        "127.0.0.1",
+        "Address to listen on; 0.0.0.0 lets other machines in, without any protection.",
+        flag_values=values,
+    )
+    for name, default, protocol in (
+        ("port", contract.GRPC_PORT, "gRPC"),
+        ("rest_api_port", contract.REST_PORT, "REST"),
+    ):
+        absl_flags.DEFINE_integer(
+            name,
+            default,
+            f"Port for {protocol}; 0 turns it off.",
+            lower_bound=0,
+            upper_bound=65535,
+            flag_values=values,
+        )
+    absl_flags.DEFINE_integer(
+        "file_system_poll_wait_seconds",
+        1,
+        "Seconds between two looks for new versions; 0 looks at the start only.",
+        lower_bound=0,
+        flag_values=values,
+    )
+    absl_flags.DEFINE_boolean(
+        "allow_version_labels_for_unavailable_models",
+        False,
+        "Accept version labels that point at a version that is not loaded.",
+        flag_values=values,
+    )
+
+
+def _serve(values):
+    print(
+        "gan-keras-serve is the embedded server, for machines without Docker;"
+        " TensorFlow Serving is the production server (see serving/README.md)",
+        flush=True,
+    )
+    if not (values.port or values.rest_api_port):
+        raise UsageError("--port=0 and --rest_api_port=0: both are off; give one of them a port")
+    if values.port == values.rest_api_port:
+        raise UsageError(f"--port and --rest_api_port are both {values.port}; change one of them")
+    from gan_keras.serving import server, settings
+
+    if values.model_config_file:
+        models = settings.from_file(values.model_config_file)
+    else:
+        models = settings.from_flags(values.model_name, values.model_base_path)
+    for model in models:
+        settings.check_folder(model)
+    # Before the seconds that TensorFlow takes, so that a taken port is told at once.
+    grpc_at = server.reserve(values.address, values.port, "port")
+    rest_at = server.reserve(values.address, values.rest_api_port, "rest_api_port")
+    flags.import_tensorflow()
+    server.run(
+        models,
+        grpc_at,
+        rest_at,
+        values.file_system_poll_wait_seconds,
+        say=lambda line: print(line, flush=True),
+        complain=lambda line: print(f"{PROGRAM}: {line}", file=sys.stderr, flush=True),
+        allow_unavailable_labels=values.allow_version_labels_for_unavailable_models,
+    )
+    print("stopped", flush=True)

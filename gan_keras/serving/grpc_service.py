@@ -1,0 +1,140 @@
+"""TensorFlow Serving's gRPC services: predictions, signatures and status."""
+
+import asyncio
+import functools
+import logging
+
+import grpc
+import tensorflow as tf
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    model_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from gan_keras.serving.refusal import Refusal, invalid
+from gan_keras.serving.servable import MAX_MESSAGE_BYTES
+
+SIGNATURES_FIELD = "signature_def"
+
+
+def server(models, workers):
+    """Returns a grpc.aio server with both services, without a port.
+
+    Args:
+        models: The Models.
+        workers: An executor for predictions.
+    """
+    made = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", -1),
+            # Or a second server on the same port would start, and get half of the requests.
+            ("grpc.so_reuseport", 0),
+        ]
+    )
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        PredictionService(models, workers), made
+    )
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(models), made)
+    return made
+
+
+def described(servable):
+    """Returns a version's ModelSpec and its SignatureDefMap."""
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    for name, definition in servable.signature_defs.items():
+        signatures.signature_def[name].CopyFrom(definition)
+    return _spec(servable), signatures
+
+
+def _answered(method):
+    """Lets a method raise a Refusal."""
+
+    @functools.wraps(method)
+    async def answer(self, request, context):
+        try:
+            return await method(self, request)
+        except Refusal as refusal:
+            await context.abort(refusal.code, str(refusal))
+        except Exception as error:
+            logging.exception(method.__name__)
+            message = f"the server failed: {type(error).__name__}"
+            await context.abort(grpc.StatusCode.INTERNAL, message)
+
+    return answer
+
+
+@_answered
+async def _unimplemented(self, request):
+    name = type(request).__name__
+    raise Refusal(grpc.StatusCode.UNIMPLEMENTED, f"{name} is not served by gan-keras-serve")
+
+
+class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """Predict and GetModelMetadata."""
+
+    def __init__(self, models, workers):
+        self._models, self._workers = models, workers
+
+    @_answered
+    async def Predict(self, request):
+        servable = _chosen(self._models, request, "find")
+        run = asyncio.get_running_loop().run_in_executor
+        return await run(self._workers, _predict, servable, request)
+
+    @_answered
+    async def GetModelMetadata(self, request):
+        servable = _chosen(self._models, request, "find")
+        if set(request.metadata_field) != {SIGNATURES_FIELD}:
+            raise invalid(
+                f'metadata_field must be ["{SIGNATURES_FIELD}"], not {list(request.metadata_field)}'
+            )
+        model_spec, signatures = described(servable)
+        response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=model_spec)
+        response.metadata[SIGNATURES_FIELD].Pack(signatures)
+        return response
+
+    Classify = Regress = MultiInference = _unimplemented
+
+
+class ModelService(model_service_pb2_grpc.ModelServiceServicer):
+    """GetModelStatus."""
+
+    def __init__(self, models):
+        self._models = models
+
+    @_answered
+    async def GetModelStatus(self, request):
+        return _chosen(self._models, request, "status")
+
+    HandleReloadConfigRequest = _unimplemented
+
+
+def _chosen(models, request, what):
+    """Calls a Model's `find` or `status` for the version that a request's model_spec names."""
+    if not request.HasField("model_spec"):
+        raise invalid("model_spec is missing")
+    spec = request.model_spec
+    choice = spec.WhichOneof("version_choice")
+    return getattr(models.model(spec.name), what)(
+        version=spec.version.value if choice == "version" else None,
+        label=spec.version_label if choice == "version_label" else None,
+    )
+
+
+def _predict(servable, request):
+    signature = servable.signature(request.model_spec.signature_name)
+    results = signature(signature.decode(request.inputs), request.output_filter)
+    response = predict_pb2.PredictResponse(model_spec=_spec(servable, signature.name))
+    for name, array in results.items():
+        response.outputs[name].CopyFrom(tf.make_tensor_proto(array))
+    return response
+
+
+def _spec(servable, signature_name=""):
+    spec = model_pb2.ModelSpec(name=servable.name, signature_name=signature_name)
+    spec.version.value = servable.version
+    return spec

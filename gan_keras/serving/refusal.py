@@ -1,0 +1,34 @@
+"""The one exception with which a request is refused, whatever the protocol."""
+
+import grpc
+
+
+class Refusal(Exception):
+    """A request that is not answered.
+
+    Args:
+        code: Tells gRPC why; REST maps it to an HTTP status.
+        message: One line for the caller.
+    """
+
+    def __init__(self, code: grpc.StatusCode, message: str):
+        super().__init__(message)
+        self.code = code
+
+
+def invalid(message):
+    """A Refusal of what the caller sent."""
+    return Refusal(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
+def not_found(message):
+    """A Refusal of what the caller asked for."""
+    return Refusal(grpc.StatusCode.NOT_FOUND, message)
+
+
+def one_line(error, limit=300):
+    """What an exception says, without the traces that TensorFlow puts around it."""
+    text = str(getattr(error, "message", None) or error) or type(error).__name__
+    text = text.rpartition("<stack traces unavailable>")[2].partition("[[{{node")[0]
+    text = " ".join(text.split())
+    return text if len(text) <= limit else f"{text[:limit]}..."

@@ -1,0 +1,128 @@
+"""TensorFlow Serving's REST API: predict, status and metadata under /v1/models/."""
+
+import asyncio
+import json
+import logging
+import re
+
+import grpc
+from aiohttp import web
+from google.protobuf import json_format
+
+from gan_keras.serving import grpc_service, json_tensors
+from gan_keras.serving.refusal import Refusal, invalid, not_found
+from gan_keras.serving.servable import MAX_MESSAGE_BYTES
+from gan_keras.serving.settings import MAX_VERSION
+
+HTTP_STATUS = {
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.FAILED_PRECONDITION: 400,
+    grpc.StatusCode.OUT_OF_RANGE: 400,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.UNIMPLEMENTED: 501,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+}
+
+PATH = re.compile(
+    r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+    r"(?P<verb>:predict|/metadata)?",
+    re.ASCII,
+)
+
+
+def application(models, workers):
+    """Returns the aiohttp application.
+
+    Args:
+        models: The Models.
+        workers: An executor for predictions.
+    """
+
+    async def answer(request):
+        path = PATH.fullmatch(request.path)
+        if not path:
+            raise not_found(
+                f"{request.path} is not served here; POST /v1/models/<model>:predict,"
+                " GET /v1/models/<model> and GET /v1/models/<model>/metadata are"
+            )
+        allowed = ["POST"] if path["verb"] == ":predict" else ["GET", "HEAD"]
+        if request.method not in allowed:
+            raise web.HTTPMethodNotAllowed(request.method, allowed)
+        model, label = models.model(path["model"]), path["label"]
+        version = int(path["version"][:100]) if path["version"] else None
+        if version is not None and version > MAX_VERSION:
+            raise invalid(f"version {path['version'][:100]} is beyond int64")
+        if path["verb"] is None:
+            return _reply(_as_json(model.status(version, label)))
+        servable = model.find(version, label)
+        if path["verb"] == "/metadata":
+            return _reply(_metadata(servable))
+        if (request.content_length or 0) > MAX_MESSAGE_BYTES:
+            raise web.HTTPRequestEntityTooLarge(MAX_MESSAGE_BYTES, request.content_length)
+        body = await request.read()
+        run = asyncio.get_running_loop().run_in_executor
+        return _reply(await run(workers, _predict, servable, body))
+
+    app = web.Application(client_max_size=MAX_MESSAGE_BYTES, middlewares=[_errors])
+    app.router.add_route("*", "/{path:.*}", answer)
+    return app
+
+
+@web.middleware
+async def _errors(request, handler):
+    """Makes every failure a JSON object with the right status."""
+    try:
+        return await handler(request)
+    except Refusal as refusal:
+        return _error(HTTP_STATUS.get(refusal.code, 500), str(refusal))
+    except web.HTTPMethodNotAllowed as error:
+        methods = ", ".join(sorted(error.allowed_methods))
+        return _error(
+            405,
+            f"{error.method} {request.path} is not served here; {methods} is",
+            {"Allow": methods},
+        )
+    except web.HTTPRequestEntityTooLarge:
+        return _error(413, f"the body is larger than {MAX_MESSAGE_BYTES:,} bytes")
+    except web.HTTPException as error:
+        return _error(error.status, error.text or error.reason)
+    except web.RequestPayloadError as error:
+        refused = _error(400, f"the body cannot be read: {error}")
+        refused.force_close()  # where the next request begins is not known
+        return refused
+    except Exception as error:
+        logging.exception("%s %s", request.method, request.path)
+        return _error(500, f"the server failed: {type(error).__name__}")
+
+
+def _predict(servable, body):
+    request = json_tensors.parse(body)
+    signature = servable.signature(request.get("signature_name"))
+    return json_tensors.predict(signature, request)
+
+
+def _metadata(servable):
+    """The model's signatures in the reply's shape: without protobuf's type annotation."""
+    model_spec, signatures = grpc_service.described(servable)
+    return json.dumps(
+        {
+            "model_spec": json.loads(_as_json(model_spec)),
+            "metadata": {"signature_def": json.loads(_as_json(signatures))},
+        }
+    )
+
+
+def _as_json(message):
+    return json_format.MessageToJson(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+
+
+def _reply(text):
+    return web.Response(text=text, content_type="application/json")
+
+
+def _error(status, message, headers=None):
+    return web.json_response({"error": message}, status=status, headers=headers)

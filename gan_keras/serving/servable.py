@@ -1,0 +1,170 @@
+"""One loaded version of a model: its signatures, their inputs' checks, and their run."""
+
+import math
+from pathlib import Path
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.apis import prediction_log_pb2
+
+from gan_keras import contract
+from gan_keras.serving.refusal import Refusal, invalid, one_line
+
+MAX_MESSAGE_BYTES = 64 * 2**20  # of a request, and of each tensor in it
+MAX_WARMUP_RECORDS = 1_000  # TensorFlow Serving's limit
+
+GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class Servable:
+    """A version in memory, ready to answer; threads may share it.
+
+    Args:
+        name: The model's name.
+        version: The version's number.
+        folder: The version's folder, with a SavedModel.
+
+    Raises:
+        Exception: of whatever kind TensorFlow raises when the folder cannot be loaded.
+    """
+
+    def __init__(self, name: str, version: int, folder: Path):
+        self.name, self.version = name, version
+        # Signatures are part of this object and die with it, hence the attribute.
+        self._saved_model = tf.saved_model.load(str(folder))
+        self._signatures = dict(self._saved_model.signatures)
+        stored = saved_model_pb2.SavedModel.FromString(Path(folder, "saved_model.pb").read_bytes())
+        self.signature_defs = {
+            key: definition
+            for graph in stored.meta_graphs
+            if "serve" in graph.meta_info_def.tags
+            for key, definition in graph.signature_def.items()
+        }
+        self.warmups = self._warm(Path(folder, contract.WARMUP_FILE))
+
+    def _warm(self, file):
+        """Answers the recorded requests, so that no caller meets a slow first one."""
+        if not file.exists():
+            return 0
+        done = 0
+        for count, record in enumerate(tf.data.TFRecordDataset(str(file)), start=1):
+            if count > MAX_WARMUP_RECORDS:
+                raise ValueError(f"{file.name} has more than {MAX_WARMUP_RECORDS} records")
+            log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+            if not log.HasField("predict_log"):
+                continue  # of a method that is not served here
+            request = log.predict_log.request
+            try:
+                signature = self.signature(request.model_spec.signature_name)
+                signature(signature.decode(request.inputs))
+            except Refusal as refusal:
+                raise ValueError(f"warm-up request {count}: {refusal}") from None
+            done += 1
+        return done
+
+    def signature(self, name):
+        """Returns the signature of this name; an empty one means `serving_default`."""
+        name = name or tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+        if name not in self._signatures:
+            raise Refusal(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                f"model `{self.name}` version {self.version} has no signature `{name}`;"
+                f" it has {_listing(sorted(self._signatures))}",
+            )
+        return Signature(name, self._signatures[name])
+
+
+class Signature:
+    """A function of named tensors that refuses what does not fit, before it runs."""
+
+    def __init__(self, name, function):
+        self.name = name
+        # Sorted, as a SavedModel keeps no order of its own.
+        self.inputs = dict(sorted(function.structured_input_signature[1].items()))
+        self.outputs = sorted(function.structured_outputs)
+        self._function = function
+
+    def check(self, shapes_and_dtypes):
+        """Raises a Refusal unless the inputs, given as {name: (shape, dtype)}, all fit."""
+        for name in shapes_and_dtypes:
+            if name not in self.inputs:
+                raise invalid(
+                    f"signature `{self.name}` has no input `{name}`;"
+                    f" it takes {_listing(self.inputs)}"
+                )
+        for name, spec in self.inputs.items():
+            if name not in shapes_and_dtypes:
+                raise invalid(f"input `{name}` of signature `{self.name}` is missing")
+            shape, dtype = shapes_and_dtypes[name]
+            shape = tuple(shape)
+            if dtype != spec.dtype:
+                raise invalid(
+                    f"input `{name}`: dtype {getattr(dtype, 'name', dtype)} received,"
+                    f" {spec.dtype.name} expected"
+                )
+            if min(shape, default=0) < 0 or not spec.shape.is_compatible_with(shape):
+                raise invalid(f"input `{name}`: shape {shape} received, {spec.shape} expected")
+            # An empty batch would hang TensorFlow Serving's batching, and is never meant.
+            if shape and shape[0] == 0:
+                raise invalid(f"input `{name}`: shape {shape} received, one row or more expected")
+            if math.prod(shape) * max(spec.dtype.size or 0, 1) > MAX_MESSAGE_BYTES:
+                raise invalid(
+                    f"input `{name}`: shape {shape} received,"
+                    f" at most {MAX_MESSAGE_BYTES:,} bytes expected"
+                )
+
+    def decode(self, protos):
+        """Returns TensorProtos by name as arrays; checked first, as a shape is cheap to claim."""
+        claims = {}
+        for name, proto in protos.items():
+            try:
+                dtype = tf.as_dtype(proto.dtype)
+            except TypeError:
+                dtype = f"number {proto.dtype}"
+            if proto.tensor_shape.unknown_rank:
+                raise invalid(f"input `{name}`: a shape of unknown rank received")
+            claims[name] = [dim.size for dim in proto.tensor_shape.dim], dtype
+        self.check(claims)
+        arrays = {}
+        for name, proto in protos.items():
+            try:
+                arrays[name] = tf.make_ndarray(proto)
+            except (TypeError, ValueError):
+                raise invalid(
+                    f"input `{name}`: the values do not fill shape {tuple(claims[name][0])}"
+                    f" of {claims[name][1].name}"
+                ) from None
+        return arrays
+
+    def choose(self, names):
+        """Returns the outputs of these names, all of them if there are none."""
+        for name in names:
+            if name not in self.outputs:
+                raise invalid(
+                    f"signature `{self.name}` has no output `{name}`;"
+                    f" it has {_listing(self.outputs)}"
+                )
+        return list(dict.fromkeys(names)) or self.outputs
+
+    def __call__(self, arrays, outputs=()):
+        """Returns the chosen outputs of checked inputs, arrays by name."""
+        chosen = self.choose(outputs)
+        tensors = {
+            name: tf.constant(arrays[name], spec.dtype) for name, spec in self.inputs.items()
+        }
+        try:
+            results = self._function(**tensors)
+            return {name: _numpy(results[name]) for name in chosen}
+        except tf.errors.OpError as error:
+            raise Refusal(GRPC_CODES[error.error_code], one_line(error)) from None
+
+
+def _numpy(tensor):
+    """A tensor as an array; strings as objects, or a lone one would lose its last zero bytes."""
+    return np.asarray(tensor.numpy(), object if tensor.dtype == tf.string else None)
+
+
+def _listing(names):
+    return ", ".join(f"`{name}`" for name in names) or "none"

@@ -1,0 +1,183 @@
+"""Runs the embedded server: its ports, its one event loop, its way out."""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import logging
+import os
+import signal
+import socket
+
+from gan_keras.errors import UserError
+
+DRAIN_SECONDS = 10.0  # that open requests have to finish
+
+
+class Listener:
+    """A bound port; its text is the address, which outlives the socket."""
+
+    def __init__(self, bound: socket.socket):
+        self.socket = bound
+        host, port = bound.getsockname()[:2]
+        self._where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def __str__(self):
+        return self._where
+
+
+def reserve(address, port, flag):
+    """Takes a TCP port; None for port 0, which means off.
+
+    Args:
+        address: Host name or IP address of this machine.
+        port: The port's number.
+        flag: The port's flag, for the message.
+
+    Raises:
+        UserError: the port cannot be had.
+    """
+    if not port:
+        return None
+    try:
+        family, kind, protocol, _, name = socket.getaddrinfo(
+            address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, UnicodeError) as error:
+        raise UserError(f"--address={address}: not an address of this machine: {error}") from None
+    taken = socket.socket(family, kind, protocol)
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(name)
+    except OSError as error:
+        taken.close()
+        raise UserError(
+            f"--{flag}={port} on --address={address}: {error.strerror};"
+            f" end the other server or give another --{flag}"
+        ) from None
+    return Listener(taken)
+
+
+def run(*arguments, **options):
+    """Calls `serve` until SIGTERM or SIGINT comes; a second one ends the process at once."""
+
+    async def main():
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+        def stopped():
+            for each in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(each)
+            stop.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopped)
+        await serve(*arguments, stop=stop, **options)
+
+    asyncio.run(main())
+
+
+async def serve(
+    settings, grpc_at, rest_at, poll_seconds, say, complain, stop, allow_unavailable_labels=False
+):
+    """Loads the models, then answers until `stop` is set.
+
+    Args:
+        settings: The ModelSettings of all models.
+        grpc_at: Listener for gRPC; None for no gRPC.
+        rest_at: Listener for REST; None for no REST.
+        poll_seconds: Between two looks at the models' folders; 0 for no second look.
+        say: Called with each line for standard output.
+        complain: Called with each line for standard error.
+        stop: The asyncio.Event that ends it; open requests are answered first.
+        allow_unavailable_labels: Accept labels of versions that are not loaded.
+
+    Raises:
+        UserError: there is nothing to serve.
+    """
+    from gan_keras.serving.models import Models
+
+    models = Models(settings, say, complain)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(models.close)
+        if not await _unless(stop, models.load(allow_unavailable_labels)):
+            return
+        # Few more than the cores: TensorFlow spreads one prediction over all of them, and what
+        # waits here holds no memory for its activations.
+        workers = concurrent.futures.ThreadPoolExecutor(max(4, os.cpu_count() or 1), "predict")
+        stack.callback(workers.shutdown, wait=False, cancel_futures=True)
+        if grpc_at:
+            await stack.enter_async_context(_grpc(models, workers, grpc_at))
+            say(f"gRPC on {grpc_at}")
+        if rest_at:
+            await stack.enter_async_context(_rest(models, workers, rest_at))
+            say(f"REST on http://{rest_at}")
+        say(f"next: {_next_command(settings[0].name, grpc_at, rest_at)}")
+        await _unless(stop, models.keep_up(poll_seconds) if poll_seconds else stop.wait())
+        say("stopping: open requests are answered first")
+
+
+async def _unless(stop, work):
+    """Awaits `work` and returns True, or cancels it when `stop` is set and returns False."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+            return True
+        return False
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _grpc(models, workers, listener):
+    from gan_keras.serving import grpc_service
+
+    server = grpc_service.server(models, workers)
+    listener.socket.close()  # gRPC opens its own
+    try:
+        server.add_insecure_port(str(listener))
+    except RuntimeError as error:
+        raise UserError(f"gRPC on {listener}: {error}; give another --port") from None
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop(DRAIN_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _rest(models, workers, listener):
+    from aiohttp import web
+
+    from gan_keras.serving import rest
+
+    # `rest` logs the server's own failures; what aiohttp would add are traces of mistakes that
+    # callers make, such as a body that is not in the encoding that its header names.
+    quiet = logging.getLogger(__name__)
+    quiet.setLevel(logging.CRITICAL)
+    runner = web.AppRunner(
+        rest.application(models, workers),
+        access_log=None,
+        logger=quiet,
+        shutdown_timeout=DRAIN_SECONDS,
+    )
+    await runner.setup()
+    await web.SockSite(runner, listener.socket).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _next_command(name, grpc_at, rest_at):
+    """The command that asks this server for pictures."""
+    from gan_keras import contract
+
+    # A wildcard address is none that one can ask.
+    where = str(grpc_at or rest_at).replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")
+    command = f"gan-keras-sample --server={where}"
+    if not grpc_at:
+        command += " --transport=rest"
+    return command if name == contract.MODEL_NAME else f"{command} --model={name}"

@@ -1,0 +1,30 @@
+"""Tiny models, written once, and one server for all tests that change nothing."""
+
+import pytest
+
+from gan_keras import contract
+from gan_keras.serving.settings import ModelSettings
+from tests.serving.harness import place, save_generator, save_oddities, serving
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory):
+    """Version folders to copy from: `first`, `second` (other weights), `odd`."""
+    folder = tmp_path_factory.mktemp("saved")
+    save_generator(folder / "first")
+    save_generator(folder / "second", scale=0.5)
+    save_oddities(folder / "odd")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def served(saved, tmp_path_factory):
+    """One server for all tests that change nothing: models `generator` and `odd`."""
+    folder = tmp_path_factory.mktemp("served")
+    place(saved / "first", folder / "generator", 1)
+    place(saved / "second", folder / "generator", 2)
+    place(saved / "odd", folder / "odd", 7)
+    labels = {"stable": 1, "canary": 2}
+    generator = ModelSettings(contract.MODEL_NAME, folder / "generator", None, labels=labels)
+    with serving(generator, ModelSettings("odd", folder / "odd")) as running:
+        yield running
