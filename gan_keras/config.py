@@ -5,7 +5,6 @@ The fields make the command line's flags; name, default and help stand here only
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -154,7 +153,7 @@ def save(config, workdir):
     """Writes `workdir/config.json` whole or not at all."""
     path = Path(workdir, CONFIG_FILE)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".tmp-{os.getpid()}")
+    temporary = path.with_name(f".{CONFIG_FILE}.partial")
     temporary.write_text(to_json(config))
     temporary.replace(path)
 

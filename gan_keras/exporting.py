@@ -6,6 +6,7 @@ requests for each, and a model card. It appears whole, by one rename, or not at 
 
 import dataclasses
 import functools
+import glob
 import json
 import os
 import platform
@@ -27,7 +28,9 @@ from gan_keras.priors import PRIORS
 # Second half of the seed of a picture's latents; any constant would do.
 SEED_STREAM = 0
 
-_TEMPORARY = ".exporting-"  # No integer, so that no server takes it for a version.
+# No integer, so that no server takes it for a version; the machine's name, since the folder may
+# be shared, and a process is known to be gone on its own machine only.
+_TEMPORARY = f".exporting-{platform.node()}-"
 
 
 def export(workdir, export_dir, version=None):
@@ -55,14 +58,9 @@ def export(workdir, export_dir, version=None):
             f"--version={version}: {export_dir / versions[version]} exists already; "
             "leave --version away for the next free one"
         )
-    # Outside any strategy, whatever the run was trained on.
-    generator, _ = networks.build(
-        config.network,
-        image_size=config.image_size,
-        channels=config.channels,
-        latent_dim=config.latent_dim,
-        width=config.width,
-        seed=config.seed,
+    # Outside any strategy, whatever the run was trained on; its weights are about to be restored.
+    generator = networks.NETWORKS[config.network].generator(
+        config.image_size, config.channels, config.latent_dim, config.width, seed=config.seed
     )
     step = checkpoints.restore_generator(generator, workdir)
 
@@ -166,13 +164,20 @@ def _rename(temporary, export_dir, version):
 
 def _clear_abandoned(export_dir):
     """Removes what killed exporters of this machine left behind."""
-    for path in export_dir.glob(f"{_TEMPORARY}*"):
-        try:
-            os.kill(int(path.name.removeprefix(_TEMPORARY)), 0)
-        except (ProcessLookupError, ValueError):
+    for path in export_dir.glob(f"{glob.escape(_TEMPORARY)}*"):
+        if not _alive(path.name.removeprefix(_TEMPORARY)):
             shutil.rmtree(path, ignore_errors=True)
-        except PermissionError:
-            pass  # Somebody else's, and alive.
+
+
+def _alive(pid):
+    """Whether another process has this number, given as text."""
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        pass  # Somebody else's.
+    return int(pid) != os.getpid()  # Ours now, but not when the folder was made.
 
 
 def _write_warmup(folder, latent_dim):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -178,11 +179,14 @@ def test_versions_count_up_and_are_never_overwritten(small_run, tmp_path):
 def test_what_killed_exporters_left_is_cleared(small_run, tmp_path):
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    (tmp_path / f".exporting-{gone.pid}").mkdir()
-    alive = tmp_path / f".exporting-{os.getppid()}"
-    alive.mkdir()
+    mine = f".exporting-{platform.node()}-"
+    for number in (gone.pid, os.getpid()):
+        (tmp_path / f"{mine}{number}").mkdir()
+    kept = [f"{mine}{os.getppid()}", f".exporting-elsewhere-{gone.pid}"]
+    for name in kept:
+        (tmp_path / name).mkdir()
     exporting.export(small_run, tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([alive.name, "1"])
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*kept, "1"])
 
 
 def test_a_failed_export_leaves_nothing(small_run, tmp_path, monkeypatch):
