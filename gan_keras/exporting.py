@@ -116,7 +116,7 @@ class Served(tf.Module):
             tf.equal(tf.shape(latents)[-1], self._latent_dim),
             [f"latents must have shape (batch, {self._latent_dim}), not", tf.shape(latents)],
         )
-        with tf.control_dependencies([check] if check is not None else []):
+        with tf.control_dependencies([check]):
             latents = tf.identity(latents)
         return {contract.IMAGES: self._images(latents)}
 

@@ -16,28 +16,16 @@ from tests.conftest import SMALL
 from tests.test_training import SCRIPT, assert_same
 
 KILLS = int(os.environ.get("GAN_KERAS_KILLS", "3"))
-STEPS = 60 + 40 * KILLS
-OFTEN = ("--log_every=4", "--sample_every=4", "--checkpoint_every=2")
-
-
-def kill(process, seconds):
-    """Kills a process after so many seconds; tells whether it was still at work."""
-    try:
-        process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        return True
-    return False
 
 
 def test_killed_training_ends_with_the_weights_of_an_undisturbed_run(tmp_path, program):
     chance = random.Random(0)
-    flags = (*SMALL, *OFTEN, f"--steps={STEPS}")
-    killed = 0
+    flags = (*SMALL, f"--workdir={tmp_path / 'killed'}")
+    often = ("--log_every=4", "--sample_every=4", "--checkpoint_every=2")
     for _ in range(KILLS):
         process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, *flags, f"--workdir={tmp_path / 'killed'}"],
+            # More steps than there is time for: it is at work whenever it is killed.
+            [sys.executable, "-c", SCRIPT, *flags, *often, "--steps=100000000"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -49,15 +37,27 @@ def test_killed_training_ends_with_the_weights_of_an_undisturbed_run(tmp_path, p
                 break
         else:
             raise AssertionError("".join(lines))
-        killed += kill(process, chance.uniform(0.0, 4.0))
+        assert killed(process, chance.uniform(0.0, 4.0))
         process.stdout.close()
-    assert killed
 
-    last = program("train", *flags, f"--workdir={tmp_path / 'killed'}")
+    saved = tf.train.latest_checkpoint(str(tmp_path / "killed" / "checkpoints"))
+    reached = int(saved.rsplit("-", 1)[1]) if saved else 0
+    last = program("train", *flags, f"--steps={reached + 5}")
     assert last.returncode == 0, last.stderr
-    whole = program("train", *flags, f"--workdir={tmp_path / 'whole'}")
+    whole = program("train", *SMALL, f"--workdir={tmp_path / 'whole'}", f"--steps={reached + 5}")
     assert whole.returncode == 0, whole.stderr
     assert_same(tmp_path / "killed", tmp_path / "whole")
+
+
+def killed(process, seconds):
+    """Kills a process after so many seconds; tells whether it was still at work."""
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return True
+    return False
 
 
 def test_killed_exports_leave_no_half_version(small_run, tmp_path, program):
@@ -69,7 +69,7 @@ def test_killed_exports_leave_no_half_version(small_run, tmp_path, program):
         # An export starts to write when it has imported TensorFlow and built the network.
         while process.poll() is None and not list(tmp_path.glob(".exporting-*")):
             pass
-        kill(process, chance.uniform(0.0, 1.0))
+        killed(process, chance.uniform(0.0, 1.0))
 
     last = program("export", *flags)
     assert last.returncode == 0, last.stderr

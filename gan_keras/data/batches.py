@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
-from gan_keras import contract
 from gan_keras.data import order, storage
 
 PREFETCH = 2  # One batch that waits while the next one is made.
@@ -18,9 +17,6 @@ class Images:
     name: str
     rows: storage.Memory | storage.File = field(repr=False)
     skipped: list = field(default_factory=list)  # (file, reason) of what could not be read.
-
-    # Of the values in `batches`.
-    value_range = (contract.PIXEL_MIN, contract.PIXEL_MAX)
 
     @property
     def count(self):

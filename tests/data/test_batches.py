@@ -70,7 +70,7 @@ def test_pixels_become_exactly_x_over_127_5_minus_1():
     assert batch.dtype == tf.float32
     expected = np.arange(256, dtype=np.float32) / np.float32(127.5) - np.float32(1)
     np.testing.assert_array_equal(batch.numpy().ravel(), expected)
-    assert (batch.numpy().min(), batch.numpy().max()) == images.value_range == (-1.0, 1.0)
+    assert (batch.numpy().min(), batch.numpy().max()) == (-1.0, 1.0)
 
 
 def test_shapes_are_static_and_the_batches_have_no_end():
