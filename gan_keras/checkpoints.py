@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from gan_keras.errors import UserError
+from gan_keras.errors import UsageError, UserError
 
 
 def manager(gan, workdir, keep):
@@ -33,20 +33,31 @@ def restore_latest(checkpoints):
         checkpoints.checkpoint.restore(checkpoints.latest_checkpoint).assert_consumed()
 
 
-def restore_generator(generator, workdir):
-    """Restores a generator alone from the newest checkpoint of a run.
+def restore_generator(generator, workdir, step=None):
+    """Restores a generator alone from a checkpoint of a run.
+
+    Args:
+        generator: The model to restore.
+        workdir: Folder of the run.
+        step: Training step of the checkpoint; the newest by default.
 
     Returns:
         The training step of the checkpoint.
 
     Raises:
         UserError: the run has no checkpoint.
+        UsageError: it has none of that step.
     """
-    path = tf.train.latest_checkpoint(_directory(workdir))
-    if path is None:
+    state = tf.train.get_checkpoint_state(_directory(workdir))
+    if state is None:
         raise UserError(f"{workdir}: no checkpoint there yet; train for longer first")
-    tf.train.Checkpoint(generator=generator).restore(path).expect_partial()
-    return int(path.rsplit("-", 1)[1])
+    steps = {int(path.rsplit("-", 1)[1]): path for path in state.all_model_checkpoint_paths}
+    step = max(steps) if step is None else step
+    if step not in steps:
+        kept = ", ".join(map(str, sorted(steps)))
+        raise UsageError(f"--checkpoint={step}: not kept in {workdir}; choose from {kept}")
+    tf.train.Checkpoint(generator=generator).restore(steps[step]).expect_partial()
+    return step
 
 
 def _directory(workdir):

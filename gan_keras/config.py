@@ -12,13 +12,17 @@ from gan_keras.errors import UsageError, UserError
 
 CONFIG_FILE = "config.json"
 
+# Data sets whose density is known, and the length of their vectors.
+DENSITIES = {"gaussians_1d": 1, "ring": 2, "grid": 2}
+
 # A resumed run may change how long it trains and how often it reports; all else would
 # make it another run.
 MAY_CHANGE = ("steps", "log_every", "sample_every", "checkpoint_every")
 
-NETWORKS = ("dcgan", "mlp")
+NETWORKS = ("dcgan", "mlp", "maxout", "points")
 PRIORS = ("normal", "uniform")
 GENERATOR_LOSSES = ("non_saturating", "minimax")
+OPTIMIZERS = ("adam", "momentum")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 
 
@@ -38,14 +42,23 @@ class Config:
 
     preset: str = _flag("digits", "Preset that the other fields default to.")
     dataset: str = _flag(
-        "digits", "`digits` (embedded), a TFDS image data set by its name, or `folder:/path`."
+        "digits",
+        "`digits` (embedded), a TFDS image data set by its name, `folder:/path`, or a known "
+        f"density: {', '.join(DENSITIES)}.",
     )
     data_dir: str = _flag("", "Folder of prepared TFDS data sets; else $TFDS_DATA_DIR.")
+    held_out: int = _flag(
+        0, "Images at the end of the training split that are kept out of training.", least=0
+    )
     image_size: int = _flag(28, "Height and width of the images, in pixels.", least=1)
     channels: int = _flag(1, "1 for grey images, 3 for colour.", choices=(1, 3))
     network: str = _flag("dcgan", "Architecture of generator and discriminator.", choices=NETWORKS)
     width: int = _flag(
-        64, "dcgan: filters next to the image; mlp: units of the generator's first layer.", least=1
+        64,
+        "dcgan: filters next to the image; mlp: units of the generator's first layer; "
+        "maxout: units of the generator's layers, of which the discriminator has a fifth; "
+        "points: units of all layers.",
+        least=1,
     )
     latent_dim: int = _flag(100, "Numbers in one latent vector z.", least=1)
     prior: str = _flag("normal", "Distribution of z: N(0, 1), or U[-1, 1].", choices=PRIORS)
@@ -61,8 +74,21 @@ class Config:
         choices=GENERATOR_LOSSES,
     )
     # The learning rate and beta_1 of Radford et al. 2015.
-    learning_rate: float = _flag(2e-4, "Adam's learning rate, for both networks.", above=0.0)
-    beta_1: float = _flag(0.5, "Adam's decay of the first moment.", least=0.0, below=1.0)
+    optimizer: str = _flag("adam", "Optimizer of both networks.", choices=OPTIMIZERS)
+    learning_rate: float = _flag(2e-4, "Learning rate.", above=0.0)
+    discriminator_learning_rate: float = _flag(
+        0.0, "Learning rate of the discriminator if it has its own; 0: the same.", least=0.0
+    )
+    learning_rate_decay: float = _flag(
+        1.0, "Number that the learning rate is divided by after every step.", least=1.0
+    )
+    beta_1: float = _flag(0.5, "adam: decay of the first moment.", least=0.0, below=1.0)
+    # Goodfellow et al. 2014: 250 epochs of 500 steps.
+    momentum: float = _flag(0.5, "momentum: its value at the start.", least=0.0, below=1.0)
+    final_momentum: float = _flag(0.7, "momentum: its value at the end.", least=0.0, below=1.0)
+    momentum_steps: int = _flag(
+        125_000, "momentum: steps over which it rises to its end, in a line.", least=1
+    )
     strategy: str = _flag(
         "auto", "How to use the devices, as in tf.distribute.", choices=STRATEGIES
     )
@@ -82,6 +108,25 @@ class Config:
                 "name your pictures, as in --dataset=folder:/path"
             )
 
+    @property
+    def shape(self):
+        """Shape of one example: (height, width, channels) of an image, or (length,)."""
+        if self.dataset in DENSITIES:
+            return (DENSITIES[self.dataset],)
+        return (self.image_size, self.image_size, self.channels)
+
+
+_POINTS = {
+    "network": "points",
+    "width": 128,
+    "latent_dim": 2,
+    "batch_size": 256,
+    "learning_rate": 1e-3,
+    "discriminator_learning_rate": 2e-3,
+    "log_every": 100,
+    "sample_every": 100,
+    "checkpoint_every": 1000,
+}
 
 PRESETS = {
     # UCI's handwritten digits, embedded: a minute on two cores. They are 8x8; enlarged to
@@ -103,6 +148,49 @@ PRESETS = {
         "log_every": 100,
         "sample_every": 1000,
         "checkpoint_every": 2000,
+    },
+    # Known densities, to see the theory at work. The rate of D is twice that of G, so that D
+    # keeps near D*; both fall, so that the players come to rest.
+    "gaussians_1d": {
+        "dataset": "gaussians_1d",
+        **_POINTS,
+        "latent_dim": 1,
+        "steps": 10_000,
+        "learning_rate_decay": 1.0004,
+    },
+    "ring": {
+        "dataset": "ring",
+        **_POINTS,
+        "steps": 10_000,
+        "learning_rate_decay": 1.0003,
+    },
+    "grid": {
+        "dataset": "grid",
+        **_POINTS,
+        "steps": 30_000,
+        "learning_rate_decay": 1.00012,
+        "sample_every": 300,
+        "checkpoint_every": 3000,
+    },
+    # The model of the paper's MNIST experiment. It publishes no number of steps: 250 epochs is
+    # where its momentum has risen to the end.
+    "goodfellow2014": {
+        "dataset": "mnist",
+        "held_out": 10_000,
+        "network": "maxout",
+        "width": 1200,
+        "prior": "uniform",
+        "batch_size": 100,
+        "steps": 125_000,
+        "optimizer": "momentum",
+        "learning_rate": 0.1,
+        # The authors' code takes half of the discriminator's loss; without momentum's or the
+        # gradient's being changed otherwise, that is half the rate.
+        "discriminator_learning_rate": 0.05,
+        "learning_rate_decay": 1.000004,
+        "log_every": 500,
+        "sample_every": 5000,
+        "checkpoint_every": 5000,
     },
     # A person's own folder of pictures: --dataset=folder:/path.
     "pictures": {"dataset": "", "image_size": 64, "channels": 3, "steps": 50000},

@@ -46,9 +46,14 @@ def export(workdir, export_dir, version=None):
 
     Raises:
         UserError: the run has no checkpoint, or a folder cannot be written.
-        UsageError: the version exists already, or is none.
+        UsageError: the version exists already, or is none; or the run makes no images.
     """
     config = configs.load(workdir)
+    if config.dataset in configs.DENSITIES:
+        raise UsageError(
+            f"--workdir={workdir}: a run on {config.dataset} makes points; only generators of "
+            "images are exported"
+        )
     export_dir = Path(export_dir)
     versions = _versions(export_dir)
     if version is not None and version < 1:
@@ -60,7 +65,7 @@ def export(workdir, export_dir, version=None):
         )
     # Outside any strategy, whatever the run was trained on; its weights are about to be restored.
     generator = networks.NETWORKS[config.network].generator(
-        config.image_size, config.channels, config.latent_dim, config.width, seed=config.seed
+        config.shape, config.latent_dim, config.width, seed=config.seed
     )
     step = checkpoints.restore_generator(generator, workdir)
 

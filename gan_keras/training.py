@@ -7,14 +7,14 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import tensorflow as tf
 
-from gan_keras import callbacks, checkpoints, data, networks
+from gan_keras import callbacks, checkpoints, data, networks, optimizers
 from gan_keras import config as configs
 from gan_keras import strategy as strategies
 from gan_keras.errors import UserError
 from gan_keras.gan import GAN
+from gan_keras.images import grid
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,11 @@ def build(config):
     """Builds and compiles the GAN of a configuration, in the current strategy's scope.
 
     Raises:
-        UsageError: the network cannot make images of that size.
+        UsageError: the network cannot make examples of that shape.
     """
     generator, discriminator = networks.build(
         config.network,
-        image_size=config.image_size,
-        channels=config.channels,
+        shape=config.shape,
         latent_dim=config.latent_dim,
         width=config.width,
         seed=config.seed,
@@ -48,8 +47,24 @@ def build(config):
         discriminator_steps=config.discriminator_steps,
         seed=config.seed,
     )
-    gan.compile(*(keras.optimizers.Adam(config.learning_rate, config.beta_1) for _ in range(2)))
+    rate = config.learning_rate
+    gan.compile(
+        _optimizer(config, rate),
+        _optimizer(config, config.discriminator_learning_rate or rate),
+    )
     return gan
+
+
+def _optimizer(config, learning_rate):
+    return optimizers.build(
+        config.optimizer,
+        learning_rate=learning_rate,
+        learning_rate_decay=config.learning_rate_decay,
+        beta_1=config.beta_1,
+        momentum=config.momentum,
+        final_momentum=config.final_momentum,
+        ramp=config.momentum_steps,
+    )
 
 
 def train(config, workdir, say=print):
@@ -80,6 +95,8 @@ def train(config, workdir, say=print):
         saved = checkpoints.manager(gan, workdir, config.keep_checkpoints)
         checkpoints.restore_latest(saved)
         first = gan.step
+        if first == 0 and config.network == "maxout":
+            networks.maxout.start_from(gan.generator, images.mean())
         if first >= config.steps:
             return Outcome(first, first, stopped=False)
         if chief:
@@ -91,20 +108,16 @@ def train(config, workdir, say=print):
         beside = [callbacks.Pace(config.steps, intervals, lambda: bool(caught), adaptive=alone)]
         if chief:
             # One writer a folder: TensorBoard follows only the newest file of each.
-            train, equilibrium = (
+            train, *bounds = (
                 tf.summary.create_file_writer(str(workdir / "logs" / name))
-                for name in ("train", "equilibrium")
+                for name in ("train", *callbacks.BOUNDS)
             )
+            bounds = dict(zip(callbacks.BOUNDS, bounds, strict=True))
             beside += [
                 callbacks.Progress(config.steps, config.batch_size),
-                callbacks.Samples(
-                    train,
-                    workdir / "samples",
-                    config.sample_every,
-                    images.first(callbacks.samples.COUNT),
-                ),
+                callbacks.Samples(train, workdir / "samples", config.sample_every, *_look(images)),
                 callbacks.Save(saved, config.checkpoint_every),
-                callbacks.Scalars(train, equilibrium, config.log_every, config.batch_size),
+                callbacks.Scalars(train, bounds, config.log_every, config.batch_size),
             ]
         batches = images.batches(
             config.batch_size, config.seed, start=first, per_step=config.discriminator_steps
@@ -129,12 +142,12 @@ def describe(config):
     batch = next(iter(images.batches(config.batch_size, config.seed)))
     return "\n".join(
         [
-            _data_line(images),
+            f"data: {images.describe()}",
             f"batch: {batch.dtype.name} {tuple(batch.shape)}, "
             f"from {float(batch.numpy().min()):.2f} to {float(batch.numpy().max()):.2f}",
             f"latents: float32 ({config.batch_size}, {config.latent_dim}), {config.prior}",
             f"generator: {gan.generator.count_params():,} parameters, "
-            f"images {gan.generator.output_shape[1:]}",
+            f"to {gan.generator.output_shape[1:]}",
             f"discriminator: {gan.discriminator.count_params():,} parameters",
             f"devices: {_devices(strategy)}",
         ]
@@ -144,15 +157,17 @@ def describe(config):
 def _opening(config, images, strategy, workdir, first):
     start = f"goes on from step {first:,}" if first else "starts"
     return (
-        f"{_data_line(images)}\ndevices: {_devices(strategy)}\n"
+        f"data: {images.describe()}\ndevices: {_devices(strategy)}\n"
         f"training {start}, to step {config.steps:,}, in {workdir}"
     )
 
 
-def _data_line(images):
-    where = "in memory" if images.in_memory else "streamed from disk"
-    height, width, channels = images.shape
-    return f"data: {images.name}, {images.count:,} images {height}x{width}x{channels}, {where}"
+def _look(images):
+    """What to draw time and again, and what to hold it against."""
+    if isinstance(images, data.Points):
+        return callbacks.Density(images), None
+    look = callbacks.Grid()
+    return look, grid(images.first(look.count))
 
 
 def _devices(strategy):

@@ -14,7 +14,7 @@ REAL = np.random.default_rng(0).uniform(-1, 1, (64, 8, 8, 1)).astype("float32")
 
 
 def make(seed=0):
-    pair = networks.build("dcgan", image_size=8, channels=1, latent_dim=4, width=4, seed=seed)
+    pair = networks.build("dcgan", shape=(8, 8, 1), latent_dim=4, width=4, seed=seed)
     gan = GAN(*pair)
     gan.compile(*(keras.optimizers.Adam(1e-3, 0.5) for _ in range(2)))
     return gan

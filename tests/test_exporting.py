@@ -82,7 +82,7 @@ def test_png_holds_the_pixels_of_sample(signatures):
 def test_uniform_prior_and_colour(tmp_path):
     from gan_keras import networks
 
-    generator, _ = networks.build("mlp", image_size=4, channels=3, latent_dim=6, width=4, seed=0)
+    generator, _ = networks.build("mlp", shape=(4, 4, 3), latent_dim=6, width=4, seed=0)
     served = exporting.Served(generator, "uniform")
     latents = PRIORS["uniform"]([6], seed=tf.constant([5, 0], tf.int64))[None]
     expected = images.to_uint8(generator(latents).numpy())

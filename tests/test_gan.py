@@ -16,7 +16,7 @@ REAL = np.random.default_rng(0).uniform(-1, 1, (4 * BATCH, 8, 8, 1)).astype("flo
 
 def make(network="mlp", g_rate=0.1, d_rate=0.1, **arguments):
     generator, discriminator = networks.build(
-        network, image_size=8, channels=1, latent_dim=LATENTS, width=4, seed=0
+        network, shape=(8, 8, 1), latent_dim=LATENTS, width=4, seed=0
     )
     gan = GAN(generator, discriminator, **arguments)
     gan.compile(keras.optimizers.SGD(g_rate), keras.optimizers.SGD(d_rate))

@@ -16,6 +16,13 @@ from gan_keras import config as configs
 from gan_keras.cli import train
 from tests.conftest import SMALL
 
+MAXOUT = (
+    "--network=maxout",
+    "--width=160",
+    "--optimizer=momentum",
+    "--learning_rate=0.1",
+    "--momentum_steps=30",
+)
 SCRIPT = "import sys; from gan_keras.cli.train import run; sys.exit(run())"
 
 
@@ -42,8 +49,9 @@ def assert_same(first, second):
     [
         (),
         ("--network=mlp", "--discriminator_steps=2", "--prior=uniform", "--generator_loss=minimax"),
+        MAXOUT,
     ],
-    ids=["dcgan", "mlp"],
+    ids=["dcgan", "mlp", "maxout"],
 )
 def test_n_then_m_steps_are_n_plus_m_to_the_bit(flags, tmp_path, program):
     """Other intervals too, so that other numbers of steps share a call."""
@@ -191,7 +199,7 @@ def test_mnist_through_tfds(mnist_config, tmp_path, program):
     assert len(saved(tmp_path)) > 20
 
 
-def replicas_script(count, workdir):
+def replicas_script(count, workdir, flags=()):
     """Trains as on a machine with several devices: CPUs made by TensorFlow."""
     return f"""
 import sys
@@ -201,7 +209,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * {count})
 from gan_keras.cli.train import run
-sys.exit(run({[*SMALL, "--strategy=mirrored", "--steps=20", f"--workdir={workdir}"]!r}))
+sys.exit(run({[*SMALL, *flags, "--strategy=mirrored", "--steps=20", f"--workdir={workdir}"]!r}))
 """
 
 
@@ -214,6 +222,21 @@ def test_two_devices_do_what_one_does(tmp_path, program):
     one = program("train", *SMALL, "--steps=20", f"--workdir={tmp_path / 'one'}")
     assert one.returncode == 0
     assert_close(tmp_path / "one", tmp_path / "two")
+
+
+def test_two_devices_drop_what_one_does(tmp_path, program):
+    """Dropout masks belong to the rows of the global batch, not to the devices."""
+    script = replicas_script(2, tmp_path / "two", MAXOUT)
+    two = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert two.returncode == 0, two.stderr
+    done = program("train", *SMALL, *MAXOUT, "--steps=20", f"--workdir={tmp_path / 'one'}")
+    assert done.returncode == 0, done.stderr
+    one, other = saved(tmp_path / "one"), saved(tmp_path / "two")
+    assert any("draws" in name for name in one)
+    for name in one:
+        # Plain gradient descent does not amplify rounding as Adam does; a mask of another
+        # device's would move weights by a learning rate times a gradient, 1e-3 and more.
+        np.testing.assert_allclose(other[name], one[name], atol=1e-6, err_msg=name)
 
 
 def assert_close(first, second):

@@ -3,50 +3,119 @@
 import os
 import sys
 
+import numpy as np
+
 from gan_keras.data import digits, folder, prepare
 from gan_keras.data.batches import Images
+from gan_keras.data.densities import DENSITIES, Points
 from gan_keras.errors import UsageError
 
-__all__ = ["Images", "load"]
+__all__ = ["SPLITS", "Images", "Points", "has_test", "labels", "load"]
 
+# What is trained on; what was kept from it with --held_out; what the data set itself keeps.
+SPLITS = ("train", "validation", "test")
 NAMED_FILES = 20  # A folder of a thousand broken files should not scroll everything away.
 
 
-def load(config, cache_dir=None, memory_limit=prepare.MEMORY_LIMIT):
-    """Returns the real images of a configuration.
+def load(config, split="train", cache_dir=None, memory_limit=prepare.MEMORY_LIMIT):
+    """Returns the real images of a configuration, or the Points of a known density.
 
     Files that cannot be read are named on stderr.
 
     Args:
-        config: A Config; of it count `dataset`, `data_dir`, `image_size` and `channels`.
+        config: A Config; of it count `dataset`, `data_dir`, `held_out`, `image_size` and
+            `channels`.
+        split: `train`, all but the last `held_out` images that can be read; `validation`, these
+            last ones; or `test`, the split of that name, which no run trains on.
         cache_dir: Folder in which pixels that are large, or slow to make, are kept for the next
             run. By default nothing is kept.
         memory_limit: Bytes of pixels that are held in memory; more are read when needed.
 
     Returns:
-        The Images, each (image_size, image_size, channels).
+        The Images, each (image_size, image_size, channels); of a known density, whatever the
+        split, the Points.
 
     Raises:
-        UsageError: no such data set, or no image in it.
+        UsageError: no such data set, no image in it, or no such split of it.
         UserError: the data set cannot be had now, or there is no room to prepare it.
     """
-    source = _source(config.dataset, config)
+    if split not in SPLITS:
+        raise ValueError(f"split must be one of {', '.join(SPLITS)}, not {split}")
+    if config.dataset in DENSITIES:
+        return Points(config.dataset)
+    if split == "validation" and not config.held_out:
+        raise UsageError(
+            "--held_out=0: keeps no images for validation; train with --held_out=1 or more"
+        )
+    source = _source(config, test=split == "test")
     rows = prepare.store(source, cache_dir, memory_limit)
     _report(source)
-    return Images(config.dataset, rows, source.skipped)
+    images = Images(config.dataset, rows, source.skipped, source.labels)
+    return images if split == "test" else _kept_or_held_out(images, split, config.held_out)
 
 
-def _source(name, config):
-    size, channels = config.image_size, config.channels
+def labels(config, split="train", cache_dir=None):
+    """Returns the class of each image of a split, as (n,) int64 from 0 on, in the same order.
+
+    Who has the Images asks them, instead of reading everything again.
+
+    Raises:
+        UsageError: as `load`, and the data set has no classes.
+        UserError: as `load`.
+    """
+    return load(config, split, cache_dir).labels()
+
+
+def has_test(config):
+    """Whether the data set of a configuration has the split `test`.
+
+    Raises:
+        UsageError: no such data set.
+        UserError: the data set cannot be had now.
+    """
+    name = config.dataset
+    if name in DENSITIES or _is_ours(name):
+        return name in DENSITIES  # Fresh draws are a test set.
+    return _tfds(name).has_test(name, config.data_dir)
+
+
+def _kept_or_held_out(images, split, held_out):
+    if held_out >= images.count:
+        raise UsageError(
+            f"--held_out={held_out}: {images.name} has {images.count:,} images; "
+            f"hold out at most {images.count - 1}"
+        )
+    if not held_out:
+        return images
+    kept, rest = np.split(np.arange(images.count), [images.count - held_out])
+    return images.only(rest if split == "validation" else kept)
+
+
+def _source(config, test):
+    name, size, channels = config.dataset, config.image_size, config.channels
+    if _is_ours(name) and test:
+        raise UsageError(
+            f"--dataset={name}: has no split `test`; keep images of it with --held_out, "
+            "or choose a TFDS data set that has one"
+        )
     if name == "digits":
         return digits.source(size, channels)
     if name.startswith(folder.PREFIX):
         return folder.source(name, size, channels)
+    return _tfds(name).source(name, size, channels, config.data_dir, test)
+
+
+def _is_ours(name):
+    """Whether the data set is one that this package reads itself."""
+    return name == "digits" or name.startswith(folder.PREFIX)
+
+
+def _tfds(name):
     if os.path.isdir(name):
         raise UsageError(f"--dataset={name}: a folder is named with --dataset=folder:{name}")
     from gan_keras.data import tfds  # Slow to import, and needed by few.
 
-    return tfds.source(name, size, channels, config.data_dir)
+    return tfds
 
 
 def _report(source):

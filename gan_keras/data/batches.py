@@ -1,12 +1,17 @@
 """From stored images to the batches of a training run."""
 
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
 
 from gan_keras.data import order, storage
+from gan_keras.data.part import Part
+from gan_keras.errors import UsageError
 
+MEAN_CHUNK = 4096  # Images summed up at a time.
 PREFETCH = 2  # One batch that waits while the next one is made.
 
 
@@ -15,8 +20,9 @@ class Images:
     """The images of a data set, all of one size, and the order in which training sees them."""
 
     name: str
-    rows: storage.Memory | storage.File = field(repr=False)
+    rows: storage.Memory | storage.File | Part = field(repr=False)
     skipped: list = field(default_factory=list)  # (file, reason) of what could not be read.
+    read_labels: Callable | None = field(default=None, repr=False)  # As in Source.
 
     @property
     def count(self):
@@ -51,11 +57,6 @@ class Images:
             A tf.data.Dataset of float32 (batch_size, height, width, channels) in [-1, 1], or of
             tuples of `per_step` of them if that is more than 1.
         """
-        images_per_step = per_step * batch_size
-
-        def numbers(step):
-            positions = step * images_per_step + tf.range(images_per_step, dtype=tf.int64)
-            return order.image_numbers(positions, self.count, seed)
 
         def normalized(pixels):
             # The shape is static, so that tf.distribute can share a batch between replicas.
@@ -64,12 +65,75 @@ class Images:
             batches = tuple(tf.unstack(images))
             return batches if per_step > 1 else batches[0]
 
-        steps = tf.data.Dataset.counter(start)
-        dataset = self.rows.dataset(steps.map(numbers)).map(normalized)
+        numbers = self._numbers(batch_size * per_step, seed, start)
+        dataset = self.rows.dataset(numbers).map(normalized)
         # A counter does not say that it has no end; tf.distribute, left in doubt, checks at
         # every step whether each replica got something.
         endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
         return dataset.apply(endless).prefetch(PREFETCH)
+
+    def batches_of(self, values, batch_size, seed, start=0):
+        """Returns what belongs to the images of `batches`, in the same order, without end.
+
+        Args:
+            values: One value per image, as the labels: an array of shape (count, ...).
+            batch_size: As in `batches`.
+            seed: As in `batches`.
+            start: As in `batches`.
+
+        Returns:
+            A tf.data.Dataset of (batch_size, ...).
+        """
+        with tf.device("CPU:0"):
+            values = tf.convert_to_tensor(values)
+
+        def gather(numbers):
+            with tf.device("CPU:0"):
+                return tf.gather(values, numbers)
+
+        return self._numbers(batch_size, seed, start).map(gather)
+
+    def labels(self):
+        """Returns the class of each image as (count,) int64, from 0 on.
+
+        Raises:
+            UsageError: the data set has no classes.
+        """
+        if self.read_labels is None:
+            raise UsageError(
+                f"--dataset={self.name}: has no classes; choose digits, a TFDS data set whose "
+                "images have a `label`, or a folder whose pictures are all in sub-folders"
+            )
+        return self.read_labels()
+
+    def only(self, numbers):
+        """Returns the images of these numbers, (n,) int64, as a data set of their own."""
+        labels = self.read_labels and (lambda: self.read_labels()[numbers])
+        return dataclasses.replace(self, rows=Part(self.rows, numbers), read_labels=labels)
+
+    def describe(self):
+        """Returns what the data are, in a line."""
+        height, width, channels = self.shape
+        where = "in memory" if self.in_memory else "streamed from disk"
+        return f"{self.name}, {self.count:,} images {height}x{width}x{channels}, {where}"
+
+    def mean(self):
+        """Returns the mean of all images as float64 (height, width, channels) in [-1, 1]."""
+        total = np.zeros(self.shape)
+        for first in range(0, self.count, MEAN_CHUNK):
+            numbers = np.arange(first, min(first + MEAN_CHUNK, self.count))
+            total += np.sum(self.rows.read(numbers), axis=0, dtype=np.float64)
+        return total / self.count / 127.5 - 1.0
+
+    def sample(self, n, seed):
+        """Returns n different images that the seed chooses, or all if there are no more.
+
+        Returns:
+            (min(n, count), height, width, channels) uint8, in an order that the seed decides:
+            the same seed and a smaller n give the first of them.
+        """
+        positions = tf.range(min(n, self.count), dtype=tf.int64)
+        return self.rows.read(order.image_numbers(positions, self.count, seed).numpy())
 
     def first(self, n):
         """Returns n images for a picture of the data, the same in every run.
@@ -82,3 +146,12 @@ class Images:
         """
         numbers = order.image_numbers(tf.range(n, dtype=tf.int64), self.count, seed=0)
         return np.asarray(self.rows.read(numbers.numpy()))
+
+    def _numbers(self, n, seed, start):
+        """A dataset of the image numbers of each step from `start` on, (n,) int64."""
+
+        def numbers(step):
+            positions = step * n + tf.range(n, dtype=tf.int64)
+            return order.image_numbers(positions, self.count, seed)
+
+        return tf.data.Dataset.counter(start).map(numbers)

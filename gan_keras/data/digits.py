@@ -41,6 +41,7 @@ def source(size, channels):
         chunks=chunks,
         identity="UCI",
         slow=False,
+        labels=lambda: labels().astype(np.int64),
     )
 
 

@@ -4,6 +4,8 @@ import hashlib
 import os
 from pathlib import Path
 
+import numpy as np
+
 from gan_keras.data import pictures
 from gan_keras.data.source import Source
 from gan_keras.errors import UsageError
@@ -14,6 +16,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 def source(name, size, channels):
     """Returns the pictures in a folder and its sub-folders, in the order of their paths.
+
+    If all of them are in sub-folders, these are the classes, numbered in the order of their names.
 
     Args:
         name: `folder:` and a path, which may be relative or begin with `~`.
@@ -54,7 +58,23 @@ def source(name, size, channels):
         skipped=skipped,
         identity=_digest(root, paths),
         slow=True,
+        labels=_classes(paths, skipped),
     )
+
+
+def _classes(paths, skipped):
+    """Returns the function that tells each picture's class, if all are in sub-folders."""
+    folders = [Path(path).parts[0] for path in paths]
+    if any(len(Path(path).parts) < 2 for path in paths):
+        return None
+    numbers = {name: i for i, name in enumerate(sorted(set(folders), key=os.fsencode))}
+
+    def labels():
+        broken = {path for path, _ in skipped}
+        pairs = zip(paths, folders, strict=True)
+        return np.array([numbers[name] for path, name in pairs if path not in broken], np.int64)
+
+    return labels
 
 
 def _root(name):

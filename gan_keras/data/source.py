@@ -18,6 +18,8 @@ class Source:
         identity: Text that changes whenever the pixels would.
         slow: Whether the work is worth keeping for the next run.
         skipped: Filled with (file, reason) while the chunks are read.
+        labels: Function that returns the classes of the images that could be read, (n,) int64
+            from 0 on; called when `skipped` is filled. None where there are no classes.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Source:
     identity: str
     slow: bool
     skipped: list = field(default_factory=list)
+    labels: Callable | None = None
 
     @property
     def shape(self):

@@ -16,30 +16,30 @@ from gan_keras.data.source import Source
 from gan_keras.errors import UsageError, UserError
 
 FEATURE = "image"
+LABEL = "label"
 CHUNK = 1024  # Images that are decoded in one call.
 RETRIES = 5  # Of a download: six seconds.
 
 
-def source(name, size, channels, data_dir=""):
-    """Returns the images of the split `train`, or of the only split.
+def source(name, size, channels, data_dir="", test=False):
+    """Returns the images of the split `train`, or of the only split; or those of `test`.
 
     Args:
         name: As in `tfds.builder`: `mnist`, `emnist/letters`, `mnist:3.0.1`.
         size: Height and width of the images.
         channels: 1 or 3.
         data_dir: Folder of prepared data sets; if empty, $TFDS_DATA_DIR or TFDS's default.
+        test: Whether the images of the split `test` are wanted.
 
     Raises:
-        UsageError: there is no such data set, or it has no images.
+        UsageError: there is no such data set, or it has no images, or no split `test`.
         UserError: it is not prepared, and cannot be downloaded now.
     """
     with _quiet():
-        builder = _builder(name, data_dir)
+        builder = _prepared(name, data_dir)
         feature = _feature(builder, name)
-        if not builder.is_prepared():
-            _download(builder, name)
-        split = _split(builder, name)
-        encoded = _encoded(builder, split)
+        split = _test_split(builder, name) if test else _split(builder, name)
+        encoded = _read(builder, split, FEATURE)
     skipped = []
     same = feature.shape == (size, size, channels) and feature.np_dtype == np.uint8
 
@@ -57,7 +57,27 @@ def source(name, size, channels, data_dir=""):
         skipped=skipped,
         identity=f"{builder.info.full_name} {split}",
         slow=not same,
+        labels=_classes(builder, split, skipped, name),
     )
+
+
+def has_test(name, data_dir=""):
+    """Whether there is a split `test` beside the one that is trained on.
+
+    Raises:
+        UserError: as `source`.
+    """
+    with _quiet():
+        builder = _prepared(name, data_dir)
+        return "test" in builder.info.splits and _split(builder, name) != "test"
+
+
+def _prepared(name, data_dir):
+    builder = _builder(name, data_dir)
+    _feature(builder, name)
+    if not builder.is_prepared():
+        _download(builder, name)
+    return builder
 
 
 def _builder(name, data_dir):
@@ -121,19 +141,49 @@ def _split(builder, name):
     )
 
 
-def _encoded(builder, split):
-    """Returns a dataset of (n,) strings: the images as they are stored, PNG or JPEG."""
+def _test_split(builder, name):
+    if "test" in builder.info.splits and _split(builder, name) != "test":
+        return "test"
+    raise UsageError(
+        f"--dataset={name}: has no split `test` but {', '.join(builder.info.splits)}; "
+        "choose another split, or another data set"
+    )
+
+
+def _classes(builder, split, skipped, name):
+    """Returns the function that tells each image's class, if the data set has classes."""
+    if not isinstance(dict(builder.info.features).get(LABEL), tfds.features.ClassLabel):
+        return None
+
+    def labels():
+        with _quiet():
+            chunks = list(_read(builder, split, LABEL).as_numpy_iterator())
+        found = np.delete(np.concatenate(chunks), [_position(file) for file, _ in skipped])
+        if found.min() < 0:  # As TFDS writes it where the labels are kept secret.
+            raise UsageError(
+                f"--dataset={name}: the images of its split `{split}` have no labels; "
+                "choose another data set"
+            )
+        return found
+
+    return labels
+
+
+def _read(builder, split, feature):
+    """Returns a dataset of (n,) images, as strings of PNG or JPEG, or of (n,) int64 labels."""
     info = builder.info.splits[split]
     if builder.info.file_format is tfds.core.FileFormat.TFRECORD:
         # Whole batches are parsed at a time, which takes a quarter of TFDS's own reader.
-        layout = {FEATURE: tf.io.FixedLenFeature([], tf.string)}
+        dtype = tf.string if feature == FEATURE else tf.int64
+        layout = {feature: tf.io.FixedLenFeature([], dtype)}
         records = tf.data.TFRecordDataset([str(path) for path in info.filepaths])
-        return records.batch(CHUNK).map(lambda batch: tf.io.parse_example(batch, layout)[FEATURE])
+        return records.batch(CHUNK).map(lambda batch: tf.io.parse_example(batch, layout)[feature])
     decoders = tfds.decode.PartialDecoding(
-        {FEATURE: builder.info.features[FEATURE]}, {FEATURE: tfds.decode.SkipDecoding()}
+        {feature: builder.info.features[feature]},
+        {FEATURE: tfds.decode.SkipDecoding()} if feature == FEATURE else None,
     )
     examples = builder.as_dataset(split=split, shuffle_files=False, decoders=decoders)
-    return examples.batch(CHUNK).map(lambda batch: batch[FEATURE])
+    return examples.batch(CHUNK).map(lambda batch: batch[feature])
 
 
 def _decoded(encoded, shape):
@@ -158,6 +208,11 @@ def _files(encoded):
         for image in images:
             yield f"image {position}", io.BytesIO(image)
             position += 1
+
+
+def _position(file):
+    """The number in a name that `_files` gave."""
+    return int(file.removeprefix("image "))
 
 
 @contextlib.contextmanager

@@ -1,21 +1,22 @@
 """Generators and discriminators: functions that return a functional `keras.Model`.
 
-A generator maps latents (batch, latent_dim) to float32 images (batch, size, size,
-channels) in [-1, 1]; a discriminator maps such images to float32 logits (batch, 1).
+A generator maps latents (batch, latent_dim) to float32 examples (batch, *shape); a discriminator
+maps such examples to float32 logits (batch, 1). An example is an image (height, width, channels)
+in [-1, 1], or a vector (length,) whose coordinates have a variance of about 1.
 """
 
-from gan_keras.networks import dcgan, mlp
+from gan_keras.errors import UsageError
+from gan_keras.networks import dcgan, maxout, mlp, points
 
-NETWORKS = {"dcgan": dcgan, "mlp": mlp}
+NETWORKS = {"dcgan": dcgan, "mlp": mlp, "maxout": maxout, "points": points}
 
 
-def build(network, *, image_size, channels, latent_dim, width, seed):
+def build(network, *, shape, latent_dim, width, seed):
     """Builds the two networks of an architecture.
 
     Args:
         network: A key of `NETWORKS`.
-        image_size: Height and width of the images, in pixels.
-        channels: 1 or 3.
+        shape: Shape of one example.
         latent_dim: Length of a latent vector.
         width: How wide the layers are, in the architecture's own unit.
         seed: Integer from which all initial weights follow.
@@ -24,9 +25,12 @@ def build(network, *, image_size, channels, latent_dim, width, seed):
         The generator and the discriminator.
 
     Raises:
-        UsageError: the architecture cannot make images of that size.
+        UsageError: the architecture cannot make examples of that shape.
     """
+    if (len(shape) == 1) != (network == "points"):
+        kind, choice = ("points", "points") if len(shape) == 1 else ("images", "dcgan or mlp")
+        raise UsageError(f"--network={network}: is not for {kind}; choose {choice}")
     module = NETWORKS[network]
-    generator = module.generator(image_size, channels, latent_dim, width, seed=2 * seed)
-    discriminator = module.discriminator(image_size, channels, width, seed=2 * seed + 1)
+    generator = module.generator(shape, latent_dim, width, seed=2 * seed)
+    discriminator = module.discriminator(shape, width, seed=2 * seed + 1)
     return generator, discriminator

@@ -11,14 +11,13 @@ from gan_keras.errors import UsageError
 MAX_FILTERS = 512
 
 
-def generator(image_size, channels, latent_dim, width, seed):
+def generator(shape, latent_dim, width, seed):
     """Dense to a small square, then transposed convolutions that double it, then tanh.
 
     28 pixels with width 64: 100 -> 7x7x128 -> 14x14x64 -> 28x28xchannels.
 
     Args:
-        image_size: Height and width of the images: 4, 5, 6 or 7 doubled at least once.
-        channels: Channels of the images.
+        shape: (size, size, channels) of the images; size is 4, 5, 6 or 7 doubled at least once.
         latent_dim: Length of a latent vector.
         width: Filters of the layer before the image; doubled with every halving of the size.
         seed: Integer from which the initial weights follow.
@@ -29,7 +28,7 @@ def generator(image_size, channels, latent_dim, width, seed):
     Raises:
         UsageError: no such network makes images of that size.
     """
-    start, doublings = _sizes(image_size)
+    start, doublings = _sizes(shape)
     filters = [_filters(width, i) for i in reversed(range(doublings))]
     draw = keras.random.SeedGenerator(seed)
 
@@ -46,18 +45,17 @@ def generator(image_size, channels, latent_dim, width, seed):
         )(x)
         x = _normalise(x)
         x = layers.ReLU()(x)
-    x = layers.Conv2DTranspose(channels, 4, 2, "same", kernel_initializer=_initializer(draw))(x)
+    x = layers.Conv2DTranspose(shape[-1], 4, 2, "same", kernel_initializer=_initializer(draw))(x)
     # Under a mixed precision policy the pixels are float32 all the same.
     images = layers.Activation("tanh", dtype="float32")(x)
     return keras.Model(latents, images, name="generator")
 
 
-def discriminator(image_size, channels, width, seed):
+def discriminator(shape, width, seed):
     """The generator's mirror: strided convolutions that halve the image, then one logit.
 
     Args:
-        image_size: Height and width of the images: 4, 5, 6 or 7 doubled at least once.
-        channels: Channels of the images.
+        shape: (size, size, channels) of the images; size is 4, 5, 6 or 7 doubled at least once.
         width: Filters of the first convolution; doubled with every halving of the size.
         seed: Integer from which the initial weights follow.
 
@@ -67,10 +65,10 @@ def discriminator(image_size, channels, width, seed):
     Raises:
         UsageError: no such network reads images of that size.
     """
-    _, halvings = _sizes(image_size)
+    _, halvings = _sizes(shape)
     draw = keras.random.SeedGenerator(seed)
 
-    images = x = keras.Input((image_size, image_size, channels), name="images")
+    images = x = keras.Input(shape, name="images")
     x = layers.Conv2D(width, 4, 2, "same", kernel_initializer=_initializer(draw))(x)
     x = layers.LeakyReLU(negative_slope=0.2)(x)
     for i in range(1, halvings):
@@ -84,9 +82,10 @@ def discriminator(image_size, channels, width, seed):
     return keras.Model(images, logits, name="discriminator")
 
 
-def _sizes(image_size):
+def _sizes(shape):
     """Returns the size that the generator starts from, and how often it doubles it."""
-    start, doublings = image_size, 0
+    image_size = start = shape[0]
+    doublings = 0
     while start > 7 and start % 2 == 0:
         start, doublings = start // 2, doublings + 1
     if not 4 <= start <= 7 or doublings == 0:

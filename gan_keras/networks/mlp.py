@@ -1,48 +1,48 @@
 """Multi-layer perceptrons: the plainest networks that play the game."""
 
+import math
+
 import keras
 from keras import layers
 
 
-def generator(image_size, channels, latent_dim, width, seed):
+def generator(shape, latent_dim, width, seed):
     """latent_dim -> width -> 2 width -> pixels, leaky ReLU between, tanh at the end.
 
     Args:
-        image_size: Height and width of the images.
-        channels: Channels of the images.
+        shape: (height, width, channels) of the images.
         latent_dim: Length of a latent vector.
         width: Units of the first hidden layer.
         seed: Integer from which the initial weights follow.
 
     Returns:
-        Model from float (batch, latent_dim) to float32 (batch, size, size, channels).
+        Model from float (batch, latent_dim) to float32 (batch, height, width, channels).
     """
     draw = keras.random.SeedGenerator(seed)
     latents = x = keras.Input((latent_dim,), name="latents")
     for units in (width, 2 * width):
         x = layers.Dense(units, kernel_initializer=_initializer(draw))(x)
         x = layers.LeakyReLU(negative_slope=0.2)(x)
-    x = layers.Dense(image_size * image_size * channels, kernel_initializer=_initializer(draw))(x)
+    x = layers.Dense(math.prod(shape), kernel_initializer=_initializer(draw))(x)
     # Under a mixed precision policy the pixels are float32 all the same.
     x = layers.Activation("tanh", dtype="float32")(x)
-    images = layers.Reshape((image_size, image_size, channels), dtype="float32")(x)
+    images = layers.Reshape(shape, dtype="float32")(x)
     return keras.Model(latents, images, name="generator")
 
 
-def discriminator(image_size, channels, width, seed):
+def discriminator(shape, width, seed):
     """The generator's mirror: pixels -> 2 width -> width -> one logit.
 
     Args:
-        image_size: Height and width of the images.
-        channels: Channels of the images.
+        shape: (height, width, channels) of the images.
         width: Units of the last hidden layer.
         seed: Integer from which the initial weights follow.
 
     Returns:
-        Model from float (batch, size, size, channels) to float32 logits (batch, 1).
+        Model from float (batch, height, width, channels) to float32 logits (batch, 1).
     """
     draw = keras.random.SeedGenerator(seed)
-    images = keras.Input((image_size, image_size, channels), name="images")
+    images = keras.Input(shape, name="images")
     x = layers.Flatten()(images)
     for units in (2 * width, width):
         x = layers.Dense(units, kernel_initializer=_initializer(draw))(x)

@@ -17,7 +17,7 @@ from gan_keras.callbacks import progress
 @pytest.fixture(scope="module")
 def runs(small_run):
     found = {}
-    for name in ("train", "equilibrium"):
+    for name in ("train", "equilibrium", "disjoint"):
         found[name] = EventAccumulator(str(small_run / "logs" / name), size_guidance={"tensors": 0})
         found[name].Reload()
     return found
@@ -37,13 +37,29 @@ def test_value_is_minus_d_loss_in_nats(runs):
     np.testing.assert_allclose(list(value.values()), [-v for v in loss.values()], rtol=1e-6)
 
 
-def test_the_equilibrium_is_drawn_into_the_same_charts(runs):
-    points = scalars(runs["equilibrium"], "value")
-    assert list(points) == [10, 20, 30]
-    np.testing.assert_allclose(list(points.values()), -math.log(4), rtol=1e-6)
-    tags = set(runs["equilibrium"].Tags()["tensors"])
-    assert tags == {"value", "d_loss", "d_real", "d_fake"}
-    assert tags <= set(runs["train"].Tags()["tensors"])
+@pytest.mark.parametrize(
+    ("bound", "expected"),
+    [
+        (
+            "equilibrium",
+            {
+                "value": -math.log(4),
+                "d_loss": math.log(4),
+                "d_real": 0.5,
+                "d_fake": 0.5,
+                "jsd_lower_bound": 0,
+            },
+        ),
+        ("disjoint", {"value": 0, "jsd_lower_bound": math.log(2)}),
+    ],
+)
+def test_where_the_theory_ends_is_drawn_into_the_same_charts(runs, bound, expected):
+    assert set(runs[bound].Tags()["tensors"]) == set(expected)
+    assert set(expected) <= set(runs["train"].Tags()["tensors"])
+    for tag, value in expected.items():
+        points = scalars(runs[bound], tag)
+        assert list(points) == [10, 20, 30]
+        np.testing.assert_allclose(list(points.values()), value, rtol=1e-6)
 
 
 def png_of(event):
@@ -71,6 +87,16 @@ def test_the_same_latents_are_drawn_as_the_generator_changes(runs, small_run):
     last = runs["train"].Tensors("samples")[-1]
     np.testing.assert_array_equal(png_of(last), expected[:, :, 0])
     assert not np.array_equal(png_of(last), png_of(runs["train"].Tensors("samples")[0]))
+
+
+def test_an_animation_of_all_grids_at_the_end(small_run):
+    with Image.open(small_run / "samples" / "animation.gif") as animation:
+        assert animation.n_frames == 4
+        animation.seek(3)
+        last = np.asarray(animation.convert("L")).astype(int)
+    grid = np.asarray(Image.open(small_run / "samples" / "step-000030.png")).astype(int)
+    # 255 colours for all frames: of the 256 grey levels some share one.
+    assert np.abs(last - grid).max() <= 8
 
 
 def test_real_pictures_once(runs, small_run):

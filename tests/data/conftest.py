@@ -11,9 +11,9 @@ from gan_keras import config
 def folder_config():
     """Makes the Config of a folder of pictures."""
 
-    def make(path, image_size=4, channels=3):
+    def make(path, **fields):
         return config.from_preset(
-            "pictures", dataset=f"folder:{path}", image_size=image_size, channels=channels
+            "pictures", **{"dataset": f"folder:{path}", "image_size": 4, "channels": 3, **fields}
         )
 
     return make

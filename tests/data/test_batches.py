@@ -4,13 +4,20 @@ import tensorflow as tf
 
 from gan_keras import config, data
 from gan_keras.data import batches, storage
+from gan_keras.errors import UsageError
 
 
 def numbered(count):
     """Images 1x1x3 whose pixels tell their number: (number, 255 - number, 7)."""
     number = np.arange(count, dtype=np.uint8)
     pixels = np.stack([number, 255 - number, np.full(count, 7, np.uint8)], axis=-1)
-    return batches.Images("numbered", storage.Memory(pixels[:, None, None, :]))
+    rows = storage.Memory(pixels[:, None, None, :])
+    return batches.Images("numbered", rows, read_labels=lambda: number.astype(np.int64) // 10)
+
+
+def numbers(pixels):
+    """The numbers of images, from their pixels."""
+    return pixels[:, 0, 0, 0].astype(int)
 
 
 def taken(dataset, steps):
@@ -92,3 +99,45 @@ def test_first_images_are_from_all_over_and_always_the_same():
     assert number.max() >= 150
     np.testing.assert_array_equal(images.first(50), first)
     np.testing.assert_array_equal(numbered(3).first(7)[:3, 0, 0, 2], [7, 7, 7])
+
+
+def test_values_come_in_the_order_of_the_images():
+    images = numbered(50)
+    values = np.stack([np.arange(50), np.arange(50) ** 2], axis=-1)
+    for start in (0, 7):
+        steps = images.batches_of(values, 8, seed=3, start=start).take(12)
+        together = np.concatenate([step.numpy() for step in steps])
+        order = seen(images, 12, 8, seed=3, start=start)
+        np.testing.assert_array_equal(together, values[order])
+
+
+def test_labels():
+    np.testing.assert_array_equal(numbered(25).labels(), np.repeat([0, 1, 2], [10, 10, 5]))
+    without = batches.Images("numbered", numbered(3).rows)
+    with pytest.raises(UsageError, match=r"^--dataset=numbered: has no classes; choose digits"):
+        without.labels()
+    assert without.only(np.array([1])).read_labels is None
+
+
+def test_a_part_is_a_data_set_of_its_own():
+    part = numbered(30).only(np.array([4, 3, 29]))
+    assert (part.name, part.count, part.shape, part.in_memory) == ("numbered", 3, (1, 1, 3), True)
+    np.testing.assert_array_equal(numbers(part.rows.read(np.arange(3))), [4, 3, 29])
+    np.testing.assert_array_equal(part.labels(), [0, 0, 2])
+    np.testing.assert_array_equal(np.sort(seen(part, 1, 3)), [3, 4, 29])
+    assert part.batches(3, 0).element_spec == numbered(30).batches(3, 0).element_spec
+    again = part.only(np.array([2, 0]))
+    np.testing.assert_array_equal(numbers(again.rows.read(np.arange(2))), [29, 4])
+    np.testing.assert_array_equal(again.labels(), [2, 0])
+
+
+def test_a_sample_is_of_different_images_and_has_its_seed():
+    images = numbered(200)
+    some = images.sample(50, seed=4)
+    assert some.dtype == np.uint8
+    assert some.shape == (50, 1, 1, 3)
+    assert len(set(numbers(some))) == 50
+    np.testing.assert_array_equal(images.sample(80, seed=4)[:50], some)
+    assert (images.sample(50, seed=5) != some).any()
+    for n in (200, 201):
+        np.testing.assert_array_equal(np.sort(numbers(images.sample(n, seed=4))), range(200))

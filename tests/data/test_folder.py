@@ -144,7 +144,7 @@ def test_the_skipped_files_of_a_kept_preparation_are_told_again(tmp_path, folder
     (tmp_path / "pictures" / "b.png").write_text("broken")
     told = []
     for _ in range(2):
-        images = data.load(folder_config(tmp_path / "pictures"), tmp_path / "cache")
+        images = data.load(folder_config(tmp_path / "pictures"), cache_dir=tmp_path / "cache")
         told.append((images.count, images.skipped, capsys.readouterr().err))
     assert told[0] == told[1]
     assert told[0][0] == 1
@@ -155,7 +155,7 @@ def test_a_changed_picture_is_prepared_anew(tmp_path, folder_config):
     for color, time in ((RED, 1), (GREEN, 2)):
         save(plain(color), path)
         os.utime(path, (time, time))
-        images = data.load(folder_config(tmp_path / "pictures"), tmp_path / "cache")
+        images = data.load(folder_config(tmp_path / "pictures"), cache_dir=tmp_path / "cache")
         np.testing.assert_array_equal(images.first(1)[0, 0, 0], color)
 
 
@@ -217,7 +217,7 @@ def test_a_folder_of_broken_pictures_is_refused(tmp_path, folder_config):
     problem = "none of the 1 picture files can be read, as a.png: no picture .*; name another"
     for cache_dir in (None, tmp_path / "cache"):
         with pytest.raises(UsageError, match=problem):
-            data.load(folder_config(tmp_path), cache_dir)
+            data.load(folder_config(tmp_path), cache_dir=cache_dir)
 
 
 def test_an_empty_path_and_a_bare_folder_are_explained(tmp_path, folder_config):
@@ -226,3 +226,28 @@ def test_an_empty_path_and_a_bare_folder_are_explained(tmp_path, folder_config):
     bare = folder_config("x").__class__(dataset=str(tmp_path))
     with pytest.raises(UsageError, match=f"is named with --dataset=folder:{tmp_path}$"):
         data.load(bare)
+
+
+def test_sub_folders_are_the_classes(tmp_path, folder_config):
+    """In the order of their names; a broken picture has no label, and cannot shift others."""
+    save(plain(RED), tmp_path / "b" / "1.png")
+    save(plain(RED), tmp_path / "a" / "deep" / "2.png")
+    (tmp_path / "b" / "0.png").write_text("broken")
+    save(plain(RED), tmp_path / "c" / "0.png")
+    for cache_dir in (None, tmp_path / ".cache", tmp_path / ".cache"):
+        images = data.load(folder_config(tmp_path), cache_dir=cache_dir)
+        assert images.count == 3
+        np.testing.assert_array_equal(images.labels(), [0, 1, 2])
+        assert images.labels().dtype == np.int64
+    held = data.load(folder_config(tmp_path, held_out=2), "validation")
+    np.testing.assert_array_equal(held.labels(), [1, 2])
+
+
+def test_a_picture_beside_the_sub_folders_leaves_no_classes(tmp_path, folder_config):
+    save(plain(RED), tmp_path / "a" / "1.png")
+    save(plain(RED), tmp_path / "b.png")
+    with pytest.raises(UsageError, match=r"has no classes; choose .* all in sub-folders"):
+        data.labels(folder_config(tmp_path))
+    with pytest.raises(UsageError, match="has no split `test`"):
+        data.load(folder_config(tmp_path), "test")
+    assert not data.has_test(folder_config(tmp_path))

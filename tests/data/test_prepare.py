@@ -62,6 +62,21 @@ def test_another_identity_is_prepared_anew(tmp_path):
     assert len(reads) == 2
 
 
+@pytest.mark.parametrize("memory_limit", [0, 2**30])
+def test_a_split_of_what_is_kept(painted, folder_config, tmp_path, memory_limit):
+    """What is held out changes which images come, not the file that all splits share."""
+    for held_out in (0, 3):
+        wanted = folder_config(painted, held_out=held_out)
+        images = data.load(wanted, cache_dir=tmp_path / "cache", memory_limit=memory_limit)
+        assert contents(images.rows) == [10 * i for i in range(23 - held_out)]
+    held = data.load(wanted, "validation", tmp_path / "cache", memory_limit)
+    assert held.in_memory == (memory_limit > 0)
+    assert contents(held.rows) == [200, 210, 220]
+    (batch,) = held.batches(3, seed=0).take(1)
+    assert sorted(np.rint((batch.numpy()[:, 0, 0, 0] + 1) * 127.5)) == [200, 210, 220]
+    assert len(list((tmp_path / "cache").glob("*.uint8"))) == 1
+
+
 def test_a_fast_source_that_fits_leaves_no_file(tmp_path):
     prepare.store(numbered(slow=False), tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -154,7 +169,8 @@ def test_streaming_takes_no_memory_for_the_data(tmp_path):
 
 
 def test_a_whole_data_set_too_large_for_memory_goes_through_load(tmp_path):
-    images = data.load(config.from_preset("digits", image_size=8), tmp_path, memory_limit=1000)
+    wanted = config.from_preset("digits", image_size=8)
+    images = data.load(wanted, cache_dir=tmp_path, memory_limit=1000)
     assert not images.in_memory
-    whole = data.load(config.from_preset("digits", image_size=8))
+    whole = data.load(wanted)
     np.testing.assert_array_equal(images.first(64), whole.first(64))

@@ -1,9 +1,11 @@
 import importlib
 import re
 import sys
+import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
@@ -81,3 +83,72 @@ def test_tfds_is_imported_only_for_its_data_sets(monkeypatch):
     monkeypatch.delitem(sys.modules, "gan_keras.data.tfds")
     importlib.reload(data)
     assert data.load(config.from_preset("digits")).count == 1797
+
+
+def test_the_splits_of_mnist(mnist_config):
+    """10,000 of the 60,000 are held out, as Goodfellow et al. 2014 did it; 10,000 are tested."""
+    wanted = mnist_config(held_out=10_000)
+    assert data.has_test(wanted)
+    parts = {"train": "train[49950:50000]", "validation": "train[59950:]", "test": "test[9950:]"}
+    for split, last in parts.items():
+        images = data.load(wanted, split)
+        assert images.count == (50_000 if split == "train" else 10_000)
+        examples = tfds.load("mnist", split=last, data_dir=wanted.data_dir, download=False)
+        expected = np.array([example["image"] for example in examples.as_numpy_iterator()])
+        found = images.rows.read(np.arange(images.count - 50, images.count))
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_labels_are_in_the_order_of_the_images(mnist_config, monkeypatch):
+    wanted = mnist_config()
+    examples = tfds.load("mnist", split="test", data_dir=wanted.data_dir, download=False)
+    expected = [example["label"] for example in examples.as_numpy_iterator()]
+    found = data.labels(wanted, "test")
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found, expected)
+    monkeypatch.setattr(tfds.core.DatasetInfo, "file_format", property(lambda self: None))
+    by_tfds = source.source("mnist", 28, 1, wanted.data_dir, test=True).labels()
+    np.testing.assert_array_equal(by_tfds, expected)
+
+
+def test_labels_pass_over_what_cannot_be_read(mnist_config):
+    wanted = mnist_config()
+    whole = data.labels(wanted, "test")
+    made = source.source("mnist", 28, 1, wanted.data_dir, test=True)
+    made.skipped.extend([("image 0", "broken"), ("image 7", "broken")])
+    np.testing.assert_array_equal(made.labels(), whole[[*range(1, 7), *range(8, 10_000)]])
+
+
+class Builder:
+    """Stands for TFDS's builder of a prepared data set of other splits or features."""
+
+    def __init__(self, splits, **features):
+        self.info = types.SimpleNamespace(splits=splits, features=features)
+
+    def is_prepared(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("splits", "has_test"),
+    [(["train", "test"], True), (["train", "validation"], False), (["test"], False)],
+)
+def test_what_is_trained_on_is_no_test_split(monkeypatch, splits, has_test):
+    builder = Builder(splits, image=tfds.features.Image(shape=(4, 4, 1)))
+    monkeypatch.setattr(source, "_builder", lambda name, data_dir: builder)
+    wanted = config.from_preset("mnist", dataset="other")
+    assert data.has_test(wanted) == has_test
+    if not has_test:
+        match = f"^--dataset=other: has no split `test` but {', '.join(splits)}; choose another"
+        with pytest.raises(UsageError, match=match):
+            data.load(wanted, "test")
+
+
+def test_images_without_classes_and_without_labels(monkeypatch):
+    without = Builder(["train"], image=tfds.features.Image(shape=(4, 4, 1)))
+    assert source._classes(without, "train", [], "other") is None
+    secret = Builder(["test"], label=tfds.features.ClassLabel(num_classes=2))
+    labels = tf.data.Dataset.from_tensors(np.array([0, -1]))
+    monkeypatch.setattr(source, "_read", lambda builder, split, feature: labels)
+    with pytest.raises(UsageError, match=r"^--dataset=other: the images of its split `test` have"):
+        source._classes(secret, "test", [], "other")()

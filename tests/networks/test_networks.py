@@ -4,15 +4,16 @@ import keras
 import numpy as np
 import pytest
 
-from gan_keras import networks
+from gan_keras import config, networks
 from gan_keras.errors import UsageError
+
+IMAGE_NETWORKS = ("dcgan", "mlp", "maxout")
 
 
 def build(network, image_size=28, channels=1, width=8, latent_dim=5, seed=0):
     return networks.build(
         network,
-        image_size=image_size,
-        channels=channels,
+        shape=(image_size, image_size, channels),
         latent_dim=latent_dim,
         width=width,
         seed=seed,
@@ -21,7 +22,7 @@ def build(network, image_size=28, channels=1, width=8, latent_dim=5, seed=0):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("image_size", [8, 16, 28, 32, 64, 128])
-@pytest.mark.parametrize("network", networks.NETWORKS)
+@pytest.mark.parametrize("network", IMAGE_NETWORKS)
 def test_images_of_every_size(network, image_size, channels):
     generator, discriminator = build(network, image_size, channels)
     images = generator(np.random.default_rng(0).normal(size=(2, 5)).astype("float32")).numpy()
@@ -41,7 +42,7 @@ def test_dcgan_names_the_sizes_it_can_make(image_size):
 
 
 def test_discriminator_gives_logits_not_probabilities():
-    for network in networks.NETWORKS:
+    for network in IMAGE_NETWORKS:
         _, discriminator = build(network)
         assert discriminator.layers[-1].activation is keras.activations.linear
 
@@ -55,12 +56,39 @@ def test_dcgan_is_the_one_of_the_paper_in_small():
     assert discriminator.count_params() == first + second + 4 * 128 + logit
 
 
+def test_every_architecture_has_a_flag():
+    assert tuple(networks.NETWORKS) == config.NETWORKS
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_points(length):
+    generator, discriminator = networks.build(
+        "points", shape=(length,), latent_dim=5, width=8, seed=0
+    )
+    hidden = 2 * (8 * 8 + 8)
+    assert generator.count_params() == 6 * 8 + hidden + 9 * length
+    assert discriminator.count_params() == (length + 1) * 8 + hidden + 9
+    points = generator(100 * np.ones((3, 5), "float32"))
+    assert points.shape == (3, length)
+    assert np.abs(points).max() > 1  # No tanh: a point may be anywhere.
+    assert discriminator(points).shape == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "choice"),
+    [("points", (8, 8, 1), "dcgan or mlp"), ("dcgan", (2,), "points"), ("mlp", (1,), "points")],
+)
+def test_a_network_for_another_kind_of_data_is_refused(network, shape, choice):
+    with pytest.raises(UsageError, match=f"--network={network}: .* choose {choice}"):
+        networks.build(network, shape=shape, latent_dim=2, width=4, seed=0)
+
+
 def test_dcgan_stops_widening():
     generator, _ = build("dcgan", image_size=128, width=64)
     assert max(layer.output.shape[-1] for layer in generator.layers[2:]) == 512
 
 
-@pytest.mark.parametrize("network", networks.NETWORKS)
+@pytest.mark.parametrize("network", IMAGE_NETWORKS)
 def test_the_seed_decides_every_kernel(network):
     first, again, other = (build(network, seed=seed) for seed in (3, 3, 4))
     for networks_of_a_seed in zip(first, again, other, strict=True):
@@ -80,7 +108,7 @@ def test_the_seed_decides_every_kernel(network):
     )
 
 
-@pytest.mark.parametrize("network", networks.NETWORKS)
+@pytest.mark.parametrize("network", IMAGE_NETWORKS)
 def test_mixed_precision_still_ends_in_float32(network):
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:

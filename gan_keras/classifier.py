@@ -1,0 +1,306 @@
+"""A small classifier of a data set's own classes, whose features judge generated images.
+
+Features of ImageNet say little about digits, and their weights have to be downloaded. These are
+learnt offline, in minutes, from the data set that the GAN learns.
+"""
+
+import hashlib
+import io
+import json
+import os
+import re
+import shlex
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tqdm
+from keras import layers
+
+import gan_keras
+from gan_keras import data
+from gan_keras.config import DENSITIES
+from gan_keras.data import folder
+from gan_keras.errors import UsageError, UserError
+
+FEATURES = 128
+FEATURE_LAYER = "features"
+FILTERS, MOST_FILTERS = 32, 128
+SMALLEST = 4  # Pixels; a larger picture is halved once more before the dense layers.
+
+BATCH = 128
+LEARNING_RATE = 1e-3  # Adam's own (Kingma & Ba 2015); it falls to 0 along a cosine.
+LEAST_EPOCHS, LEAST_IMAGES = 3, 60_000  # Three times MNIST; small data sets have more epochs.
+
+# Part of every file: raise it when the same weights would give other features.
+VERSION = 1
+DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A trained network, and what it is.
+
+    Attributes:
+        network: Model from float32 images (batch, image_size, image_size, channels) in [-1, 1]
+            to float32 logits (batch, classes).
+        about: Dict of `dataset`, `image_size`, `channels`, `classes`, `accuracy` (of 1),
+            `tested_on`, `epochs`, `seed` and `gan_keras`, the version that trained it.
+        sha256: Of the bytes of its file, hexadecimal.
+    """
+
+    network: keras.Model
+    about: dict
+    sha256: str
+
+    @property
+    def features(self):
+        """Model from the same images to float32 features (batch, 128).
+
+        They are the inputs of the last hidden layer's ReLU, not its outputs: as sums of many
+        terms they are closer to the Gaussian that a Fréchet distance takes them for, and no
+        unit that is silent on all images makes their covariance singular.
+        """
+        return keras.Model(self.network.inputs, self.network.get_layer(FEATURE_LAYER).output)
+
+
+def build(image_size, channels, classes, seed):
+    """Convolutions that halve the picture until it is small, then 128 features, then logits.
+
+    Args:
+        image_size: Height and width of the images, in pixels, >= 1.
+        channels: Channels of the images.
+        classes: Number of logits.
+        seed: Integer from which the initial weights follow.
+
+    Returns:
+        Model from float (batch, size, size, channels) in [-1, 1] to float32 (batch, classes).
+    """
+    draw = keras.random.SeedGenerator(seed)
+
+    def initializer():
+        return keras.initializers.HeNormal(seed=draw)  # He et al. 2015, for ReLU.
+
+    images = x = keras.Input((image_size, image_size, channels), name="images")
+    size, filters = image_size, FILTERS
+    while True:
+        x = layers.Conv2D(
+            filters, 3, padding="same", use_bias=False, kernel_initializer=initializer()
+        )(x)
+        # Keras' momentum of 0.99 would lag behind the few steps that small data sets take.
+        x = layers.BatchNormalization(momentum=0.9)(x)
+        x = layers.ReLU()(x)
+        x = layers.MaxPooling2D(2, padding="same")(x)
+        size, filters = -(-size // 2), min(2 * filters, MOST_FILTERS)
+        if size <= SMALLEST:
+            break
+    x = layers.Flatten()(x)
+    x = layers.Dense(FEATURES, kernel_initializer=initializer(), name=FEATURE_LAYER)(x)
+    x = layers.ReLU()(x)
+    logits = layers.Dense(classes, kernel_initializer=initializer(), name="logits")(x)
+    return keras.Model(images, logits, name="classifier")
+
+
+def make(config, path, epochs=None, say=print):
+    """Trains a classifier, tests it and writes its file whole or not at all.
+
+    It is tested on the data set's split `test`, or on a fifth of the images, chosen by the
+    seed, that it is not trained on. What it computes follows from the arguments.
+
+    Args:
+        config: A Config; of it count `dataset`, `data_dir`, `image_size`, `channels`, `seed`.
+        path: The file; its folder is made if it is missing.
+        epochs: How often each image is seen; by default 3 times, or as often as makes 60,000.
+        say: Called with lines for a person to read.
+
+    Returns:
+        The Classifier, as read back from the file.
+
+    Raises:
+        UsageError: the data set has no images, no classes, or only one.
+        UserError: the data set cannot be had, or the file cannot be written.
+    """
+    if config.dataset in DENSITIES:
+        raise UsageError(
+            f"--dataset={config.dataset}: is a density, which needs no classifier to be judged; "
+            "choose a data set of images"
+        )
+    path = Path(path)
+    _check_writable(path)
+    images, tests, tested_on = _splits(config)
+    labels, test_labels = images.labels(), tests.labels()
+    classes = int(max(labels.max(), test_labels.max())) + 1
+    if classes < 2:
+        raise UsageError(f"--dataset={config.dataset}: has only one class; choose another")
+    epochs = epochs or max(LEAST_EPOCHS, -(-LEAST_IMAGES // images.count))
+    say(
+        f"data: {images.name}, {images.count:,} images {images.shape[0]}x{images.shape[1]}x"
+        f"{images.shape[2]} of {classes} classes; tested on {tests.count:,} images, {tested_on}"
+    )
+    network = build(config.image_size, config.channels, classes, config.seed)
+    _fit(network, images, labels, epochs, config.seed)
+    about = {
+        "dataset": _absolute(config.dataset),
+        "image_size": config.image_size,
+        "channels": config.channels,
+        "classes": classes,
+        "accuracy": _accuracy(network, tests, test_labels),
+        "tested_on": f"{tests.count:,} images, {tested_on}",
+        "epochs": epochs,
+        "seed": config.seed,
+        "gan_keras": gan_keras.__version__,
+    }
+    _write(path, network, about)
+    return load(path)
+
+
+def load(path):
+    """Reads a classifier from its file.
+
+    Raises:
+        UserError: there is no such file, or it is not a whole one of this version.
+    """
+    try:
+        content = Path(path).read_bytes()
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            about = json.loads(str(arrays["about"]))
+            if about["version"] != VERSION:
+                raise ValueError(f"version {about['version']}, not {VERSION}")
+            weights = [arrays[f"{i}"] for i in range(len(arrays.files) - 1)]
+        network = build(about["image_size"], about["channels"], about["classes"], seed=0)
+        network.set_weights(weights)
+    except DAMAGE as error:
+        reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
+        raise UserError(
+            f"{path}: not a whole classifier of this version of gan_keras ({reason}); "
+            "make it again with gan-keras-classifier"
+        ) from None
+    return Classifier(network, about, hashlib.sha256(content).hexdigest())
+
+
+def default_path(dataset, image_size, channels):
+    """Where the classifier of a data set is kept, in `cache_folder()`."""
+    name = _absolute(dataset)
+    label = re.sub(r"\W+", "-", name)[-40:].strip("-")
+    if label != name:  # Others may be shortened to the same.
+        label += "-" + hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+    file = f"{label}-{image_size}x{image_size}x{channels}.npz"
+    return cache_folder() / "classifiers" / file
+
+
+def cache_folder():
+    """What can be made again is kept in $XDG_CACHE_HOME/gan_keras.
+
+    $XDG_CACHE_HOME is ~/.cache if it is not set, or not absolute.
+    Reference: https://specifications.freedesktop.org/basedir-spec/latest/
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (cache if cache.is_absolute() else Path.home() / ".cache") / "gan_keras"
+
+
+def command(dataset, image_size, channels, data_dir=""):
+    """Returns the command line that makes the classifier at `default_path`."""
+    words = [f"--dataset={dataset}", f"--image_size={image_size}", f"--channels={channels}"]
+    words += [f"--data_dir={data_dir}"] if data_dir else []
+    return shlex.join(["gan-keras-classifier", *words])
+
+
+def _absolute(dataset):
+    """The name of a data set that means the same in every working directory."""
+    if not dataset.startswith(folder.PREFIX):
+        return dataset
+    path = dataset.removeprefix(folder.PREFIX)
+    return folder.PREFIX + os.path.abspath(os.path.expanduser(path))
+
+
+def _splits(config):
+    """Returns the images to train on, those to test on, and where these come from."""
+    images = data.load(config)
+    if data.has_test(config):
+        return images, data.load(config, "test"), "its split `test`"
+    numbers = np.random.default_rng(config.seed).permutation(images.count)
+    fifth = max(1, images.count // 5)
+    return images.only(numbers[fifth:]), images.only(numbers[:fifth]), "a fifth, kept out"
+
+
+def _fit(network, images, labels, epochs, seed):
+    """Trains the network in place, with a line that shows how far it is."""
+    steps = -(-images.count // BATCH)
+    network.compile(
+        keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * steps)
+        ),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=False,  # Slower on CPUs, and then other bits than without.
+    )
+    batches = tf.data.Dataset.zip(
+        images.batches(BATCH, seed), images.batches_of(labels, BATCH, seed)
+    )
+    with tqdm.tqdm(
+        desc="training",
+        total=epochs * steps * BATCH,
+        unit=" images",
+        # A log file gets a line now and then, a terminal one that moves.
+        mininterval=0.2 if sys.stderr.isatty() else 10,
+    ) as progress:
+
+        def show(step, logs):
+            values = {name: f"{value:.3f}" for name, value in logs.items()}
+            progress.set_postfix(values, refresh=False)
+            progress.update(BATCH)
+
+        beside = [keras.callbacks.LambdaCallback(on_train_batch_end=show)]
+        network.fit(
+            batches,
+            epochs=epochs,
+            steps_per_epoch=steps,
+            callbacks=beside,
+            shuffle=False,
+            verbose=0,
+        )
+
+
+def _accuracy(network, images, labels):
+    """The share of images whose largest logit is that of their class."""
+    right = 0
+    for first in range(0, images.count, 2 * BATCH):
+        numbers = np.arange(first, min(first + 2 * BATCH, images.count))
+        pixels = images.rows.read(numbers).astype(np.float32) / 127.5 - 1
+        logits = network.predict_on_batch(pixels)
+        right += int((logits.argmax(axis=-1) == labels[numbers]).sum())
+    return right / images.count
+
+
+def _check_writable(path):
+    """Finds what can be found before the work is done."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{path.parent}: cannot be made: {error.strerror}; name another") from None
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name a file in it")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UserError(f"{path.parent}: cannot be written to; name another folder")
+
+
+def _write(path, network, about):
+    """Writes the file: `about` as JSON, and the weights.
+
+    numpy's archives have no date in them, unlike Keras': the same training gives the same
+    bytes, and so the same SHA-256. They hold no code either.
+    """
+    buffer = io.BytesIO()
+    weights = {f"{i}": weight for i, weight in enumerate(network.get_weights())}
+    np.savez(buffer, about=np.array(json.dumps({"version": VERSION, **about})), **weights)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(buffer.getvalue())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None

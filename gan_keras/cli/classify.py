@@ -1,0 +1,90 @@
+"""`gan-keras-classifier`: trains the classifier whose features judge a run's images."""
+
+import shlex
+from pathlib import Path
+
+from absl import flags as absl_flags
+
+from gan_keras import config as configs
+from gan_keras.cli import flags
+from gan_keras.errors import UsageError
+
+PROGRAM = "gan-keras-classifier"
+SUMMARY = (
+    "Trains a small classifier on a data set's own labels, without a network. "
+    "Evaluation compares real and generated images by its features."
+)
+
+
+def run(argv=None):
+    """Runs the command and returns its exit status."""
+    return flags.guarded(PROGRAM, lambda: _classify(flags.parse(argv, PROGRAM, SUMMARY, _define)))
+
+
+def _define(values):
+    absl_flags.DEFINE_string(
+        "dataset",
+        None,
+        "`digits`, a TFDS image data set with labels, or `folder:/path` of sub-folders.",
+        flag_values=values,
+    )
+    absl_flags.DEFINE_string(
+        "data_dir",
+        "",
+        "Folder of prepared TFDS data sets; else $TFDS_DATA_DIR.",
+        flag_values=values,
+    )
+    for name, text in (
+        ("image_size", "Height and width of the images, in pixels"),
+        ("channels", "1 for grey images, 3 for colour"),
+    ):
+        absl_flags.DEFINE_integer(
+            name, None, f"{text} (default: as the data set's preset).", flag_values=values
+        )
+    absl_flags.DEFINE_integer(
+        "epochs",
+        None,
+        "How often each image is seen (default: 3 times, or as often as makes 60,000 images).",
+        lower_bound=1,
+        flag_values=values,
+    )
+    absl_flags.DEFINE_integer(
+        "seed", 0, "Seed of the weights and the order of the data.", flag_values=values
+    )
+    absl_flags.DEFINE_string(
+        "output",
+        None,
+        "File to write (default: where evaluation looks, in ~/.cache/gan_keras/classifiers).",
+        flag_values=values,
+    )
+
+
+def _classify(values):
+    if not values.dataset:
+        raise UsageError(f"--dataset: needed; see {PROGRAM} --help")
+    preset = _preset(values.dataset)
+    fields = {} if preset is None else configs.PRESETS[preset]
+    given = {
+        name: values[name].value
+        for name in ("dataset", "data_dir", "image_size", "channels", "seed")
+        if values[name].value is not None
+    }
+    of_images = {name: fields[name] for name in ("image_size", "channels") if name in fields}
+    config = configs.Config(**{**of_images, **given})
+    flags.import_tensorflow()
+    from gan_keras import classifier
+
+    usual = classifier.default_path(config.dataset, config.image_size, config.channels)
+    path = Path(values.output) if values.output else usual
+    made = classifier.make(config, path, values.epochs, say=lambda line: print(line, flush=True))
+    print(f"accuracy: {made.about['accuracy']:.2%} of {made.about['tested_on']}")
+    print(f"wrote {path}, SHA-256 {made.sha256}")
+    evaluate = ["gan-keras-evaluate", f"--workdir=runs/{preset or 'NAME'}"]
+    evaluate += [] if path == usual else [f"--classifier={path}"]
+    print(f"next:  {shlex.join(evaluate)}")
+
+
+def _preset(dataset):
+    """The first preset of a data set, which a run without --workdir is named after."""
+    names = (name for name, fields in configs.PRESETS.items() if fields["dataset"] == dataset)
+    return next(names, None)

@@ -1,0 +1,83 @@
+"""`gan-keras-evaluate`: scores the generator of a run, and leaves a card for every score."""
+
+from absl import flags as absl_flags
+
+from gan_keras import cards
+from gan_keras import config as configs
+from gan_keras.cli import flags
+from gan_keras.errors import UsageError
+
+PROGRAM = "gan-keras-evaluate"
+SUMMARY = (
+    "Scores the generator of a run against real data, beside the floors that give the numbers a "
+    "meaning, and writes a card for every score."
+)
+
+
+def run(argv=None):
+    """Runs the command and returns its exit status."""
+    return flags.guarded(PROGRAM, lambda: _evaluate(flags.parse(argv, PROGRAM, SUMMARY, _define)))
+
+
+def _define(values):
+    absl_flags.DEFINE_string("workdir", None, "Folder of the run.", flag_values=values)
+    absl_flags.DEFINE_list(
+        "metrics",
+        None,
+        "Scores, with commas between: frechet_distance, kernel_distance, precision, recall, "
+        "density, coverage, parzen; of a known density modes_covered, high_quality "
+        "(default: all).",
+        flag_values=values,
+    )
+    absl_flags.DEFINE_integer(
+        "num_samples",
+        10_000,
+        "Generated samples, and real ones as far as there are so many.",
+        lower_bound=10,
+        flag_values=values,
+    )
+    absl_flags.DEFINE_integer(
+        "checkpoint", None, "Training step of the checkpoint (default: the newest).",
+        flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_string(
+        "extractor",
+        "classifier",
+        "Features to compare in: classifier (of gan-keras-classifier), inception, or pixels.",
+        flag_values=values,
+    )
+    absl_flags.DEFINE_string(
+        "classifier", None, "File of the classifier (default: where it is made).",
+        flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_integer(
+        "seed", 0, "Seed of latents, choice of real images and resampling.",
+        lower_bound=0, upper_bound=2**31 - 1, flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_boolean(
+        "floors", True, "Whether to score real training images and uniform noise, too.",
+        flag_values=values,
+    )  # fmt: skip
+
+
+def _evaluate(values):
+    if not values.workdir:
+        raise UsageError(f"--workdir: needed; see {PROGRAM} --help")
+    configs.load(values.workdir)  # A wrong folder is told before TensorFlow is imported.
+    flags.import_tensorflow()
+    from gan_keras import evaluation
+
+    found = evaluation.evaluate(
+        values.workdir,
+        values.metrics,
+        values.num_samples,
+        values.checkpoint,
+        values.extractor,
+        values.classifier,
+        values.seed,
+        values.floors,
+        say=lambda line: print(line, flush=True),
+    )
+    print(*cards.table(found), sep="\n")
+    print(f"wrote {len(found)} cards to {values.workdir}/{cards.FOLDER}")
+    print(f"compare: gan-keras-compare {values.workdir} ANOTHER")

@@ -1,0 +1,79 @@
+"""Features of real images, kept for the next evaluation of the same ones."""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+# Part of every key: raise it when an extractor that describes itself as before computes others.
+VERSION = 1
+DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+
+
+def features(extractor, images, folder):
+    """Returns the features of images, computed or as an earlier call kept them.
+
+    The key is the images' own pixels and the extractor's description: whatever chose the
+    images, as data set, version, split, number or seed, cannot be forgotten in it. Hashing
+    them takes a small part of the time that reading them took.
+
+    A file that is damaged is replaced; one that cannot be written is told on stderr, as an
+    evaluation need not fail for it.
+
+    Args:
+        extractor: An Extractor; one without weights is fast, and nothing is kept of it.
+        images: (n, height, width, channels) uint8.
+        folder: Where the files are kept; made if missing.
+
+    Returns:
+        (n, dimensions) float32.
+    """
+    if extractor.sha256 is None:
+        return extractor(images)
+    path = Path(folder, f"{extractor.name}-{_key(extractor, images)}.npz")
+    kept = _read(path, (len(images), extractor.dimensions))
+    if kept is not None:
+        return kept
+    computed = extractor(images)
+    try:
+        _write(path, computed)
+    except OSError as error:
+        print(f"{path}: features are not kept: {error.strerror}", file=sys.stderr, flush=True)
+    return computed
+
+
+def _key(extractor, images):
+    about = [VERSION, extractor.describe(), images.shape]
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    digest.update(np.ascontiguousarray(images))
+    return digest.hexdigest()[:32]
+
+
+def _read(path, shape):
+    """Returns what a whole file holds, or None. Its archive has a checksum of its content."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = arrays["features"]
+    except DAMAGE:
+        return None
+    return found if found.shape == shape and found.dtype == np.float32 else None
+
+
+def _write(path, computed):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    np.savez(buffer, features=computed)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(buffer.getbuffer())
+        partial.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise

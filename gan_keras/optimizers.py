@@ -1,0 +1,88 @@
+"""The optimizers of both players, and how their rates change from step to step."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+LEAST_LEARNING_RATE = 1e-6  # Goodfellow et al. 2014, the authors' configuration for MNIST.
+
+
+def build(name, *, learning_rate, learning_rate_decay, beta_1, momentum, final_momentum, ramp):
+    """Builds an optimizer.
+
+    Args:
+        name: `adam` or `momentum`.
+        learning_rate: Rate of the first step.
+        learning_rate_decay: What the rate is divided by after every step; 1 keeps it.
+        beta_1: Of Adam.
+        momentum: Of the first step.
+        final_momentum: Of the steps from `ramp` on.
+        ramp: Steps in which the momentum goes from the one to the other.
+
+    Returns:
+        A `keras.optimizers.Optimizer`.
+    """
+    rate = learning_rate
+    if learning_rate_decay > 1:
+        rate = Division(learning_rate, learning_rate_decay)
+    if name == "adam":
+        return keras.optimizers.Adam(rate, beta_1)
+    return Momentum(rate, momentum, final_momentum, ramp)
+
+
+@keras.saving.register_keras_serializable(package="gan_keras")
+class Division(keras.optimizers.schedules.LearningRateSchedule):
+    """A rate that is divided after every step: max(initial / divisor^step, 1e-6).
+
+    Reference: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661
+    """
+
+    def __init__(self, initial, divisor):
+        super().__init__()
+        self.initial = initial
+        self.divisor = divisor
+
+    def __call__(self, step):
+        # By the logarithm: 1.000004 itself is not a number of float32.
+        exponent = -math.log(self.divisor) * tf.cast(step, tf.float32)
+        return tf.maximum(self.initial * tf.exp(exponent), LEAST_LEARNING_RATE)
+
+    def get_config(self):
+        return {"initial": self.initial, "divisor": self.divisor}
+
+
+@keras.saving.register_keras_serializable(package="gan_keras")
+class Momentum(keras.optimizers.SGD):
+    """Gradient descent whose momentum rises from step to step.
+
+    v <- m(step) v - rate * gradient; w <- w + v, with m going in a line from `initial` at step 0
+    to `final` at step `ramp`, where it stays.
+
+    Reference: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661
+    """
+
+    def __init__(self, learning_rate, initial=0.5, final=0.7, ramp=125_000, **kwargs):
+        # The base class only has to know that there is a momentum.
+        super().__init__(learning_rate, momentum=max(initial, final), **kwargs)
+        self.initial = initial
+        self.final = final
+        self.ramp = ramp
+
+    def update_step(self, gradient, variable, learning_rate):
+        risen = tf.minimum(tf.cast(self.iterations, tf.float32) / self.ramp, 1.0)
+        velocity = self.momentums[self._get_variable_index(variable)].value
+        # One pass over the weights instead of five: a quarter of the paper's MNIST step.
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=variable.handle,
+            accum=velocity.handle,
+            lr=learning_rate,
+            grad=gradient,
+            momentum=self.initial + (self.final - self.initial) * risen,
+        )
+
+    def get_config(self):
+        config = super().get_config()
+        for name in ("momentum", "nesterov"):
+            del config[name]
+        return {**config, "initial": self.initial, "final": self.final, "ramp": self.ramp}
