@@ -1,5 +1,6 @@
 """Score cards: a number with all that one has to know before comparing it with another."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -74,7 +75,8 @@ def save(card, folder):
         partial.write_text(text)
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None
     return path
 

@@ -17,7 +17,7 @@ DENSITIES = {"gaussians_1d": 1, "ring": 2, "grid": 2}
 
 # A resumed run may change how long it trains and how often it reports; all else would
 # make it another run.
-MAY_CHANGE = ("steps", "log_every", "sample_every", "checkpoint_every")
+MAY_CHANGE = ("steps", "log_every", "sample_every", "checkpoint_every", "evaluate_every")
 
 NETWORKS = ("dcgan", "mlp", "maxout", "points")
 PRIORS = ("normal", "uniform")
@@ -95,6 +95,7 @@ class Config:
     log_every: int = _flag(50, "Steps between scalars in TensorBoard.", least=1)
     sample_every: int = _flag(500, "Steps between sample grids.", least=1)
     checkpoint_every: int = _flag(500, "Steps between checkpoints.", least=1)
+    evaluate_every: int = _flag(0, "Steps between evaluations; 0: none while training.", least=0)
     keep_checkpoints: int = _flag(3, "Checkpoints kept.", least=1)
 
     def __post_init__(self):

@@ -85,17 +85,27 @@ def evaluate(
     """
     workdir = Path(workdir)
     config = configs.load(workdir)
-    judge = Judge(config, metrics, num_samples, extractor, classifier, seed, say)
     generator = networks.NETWORKS[config.network].generator(
         config.shape, config.latent_dim, config.width, seed=config.seed
     )
     step = checkpoints.restore_generator(generator, workdir, step)
+    judge = Judge(config, metrics, num_samples, extractor, classifier, seed, say)
     found = judge.generator(generator, step, workdir.resolve().name)
     if floors:
         found += judge.floors(workdir / score_cards.FOLDER)
     for card in found:
         score_cards.save(card, workdir / score_cards.FOLDER)
     return found
+
+
+def judge_while_training(config):
+    """Returns a Judge that is fast and quiet.
+
+    Features are the data set's classifier's where that was made, and the pixels elsewhere.
+    """
+    usual = classifiers.default_path(config.dataset, config.image_size, config.channels)
+    extractor = "classifier" if usual.is_file() else "pixels"
+    return Judge(config, None, SAMPLES_WHILE_TRAINING, extractor, say=lambda line: None)
 
 
 class Judge:
@@ -233,7 +243,7 @@ class Judge:
             self.say(f"computing {group.replace('_', ' ')}")
             began = time.perf_counter()
             found.update(self._scores[group](samples))
-            self.seconds[group] = round(time.perf_counter() - began, 2)
+            self.seconds[group] = round(time.perf_counter() - began, 3)
         self._features = None
         return [
             score_cards.Card(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from gan_keras import callbacks, checkpoints, data, networks, optimizers
+from gan_keras import callbacks, cards, checkpoints, data, evaluation, networks, optimizers
 from gan_keras import config as configs
 from gan_keras import strategy as strategies
 from gan_keras.errors import UserError
@@ -103,7 +103,9 @@ def train(config, workdir, say=print):
             configs.save(config, workdir)
         say(_opening(config, images, strategy, workdir, first))
 
-        intervals = (config.log_every, config.sample_every, config.checkpoint_every)
+        intervals = [config.log_every, config.sample_every, config.checkpoint_every]
+        if config.evaluate_every:
+            intervals.append(config.evaluate_every)
         alone = strategies.is_alone(strategy)
         beside = [callbacks.Pace(config.steps, intervals, lambda: bool(caught), adaptive=alone)]
         if chief:
@@ -119,6 +121,10 @@ def train(config, workdir, say=print):
                 callbacks.Save(saved, config.checkpoint_every),
                 callbacks.Scalars(train, bounds, config.log_every, config.batch_size),
             ]
+            if config.evaluate_every:
+                judge = evaluation.judge_while_training(config)
+                scores, run = workdir / cards.FOLDER, workdir.resolve().name
+                beside.append(callbacks.Evaluate(train, scores, config.evaluate_every, judge, run))
         batches = images.batches(
             config.batch_size, config.seed, start=first, per_step=config.discriminator_steps
         )

@@ -1,10 +1,21 @@
-"""What happens beside the step: pacing, progress, scalars, samples, checkpoints."""
+"""What happens beside the step: pacing, progress, scalars, pictures, scores, checkpoints."""
 
 from gan_keras.callbacks.density import Density
+from gan_keras.callbacks.evaluate import Evaluate
 from gan_keras.callbacks.pace import Pace
 from gan_keras.callbacks.progress import Progress
 from gan_keras.callbacks.samples import Grid, Samples
 from gan_keras.callbacks.save import Save
 from gan_keras.callbacks.scalars import BOUNDS, Scalars
 
-__all__ = ["BOUNDS", "Density", "Grid", "Pace", "Progress", "Samples", "Save", "Scalars"]
+__all__ = [
+    "BOUNDS",
+    "Density",
+    "Evaluate",
+    "Grid",
+    "Pace",
+    "Progress",
+    "Samples",
+    "Save",
+    "Scalars",
+]

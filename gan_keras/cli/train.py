@@ -94,5 +94,8 @@ def _train(values):
     else:
         print(f"trained to step {outcome.last_step:,}: checkpoints, logs, samples in {workdir}")
     print(f"watch:  tensorboard --logdir {workdir}/logs")
+    print(f"score:  gan-keras-evaluate --workdir {workdir}")
+    if config.dataset in configs.DENSITIES:
+        return
     name = Path(workdir).name
     print(f"export: gan-keras-export --workdir {workdir} --export_dir exports/{name}")
