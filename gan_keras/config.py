@@ -74,6 +74,13 @@ class Config:
         choices=GENERATOR_LOSSES,
     )
     # The learning rate and beta_1 of Radford et al. 2015.
+    # Sønderby et al. 2017.
+    instance_noise: float = _flag(
+        0.0, "Deviation, at the start, of Gaussian noise on all that D sees.", least=0.0, most=1e3
+    )
+    instance_noise_steps: int = _flag(
+        1, "Steps over which that noise goes to 0, in a line.", least=1
+    )
     optimizer: str = _flag("adam", "Optimizer of both networks.", choices=OPTIMIZERS)
     learning_rate: float = _flag(2e-4, "Learning rate.", above=0.0)
     discriminator_learning_rate: float = _flag(
@@ -158,6 +165,8 @@ PRESETS = {
         "latent_dim": 1,
         "steps": 10_000,
         "learning_rate_decay": 1.0004,
+        "instance_noise": 0.5,
+        "instance_noise_steps": 5000,
     },
     "ring": {
         "dataset": "ring",
@@ -170,6 +179,9 @@ PRESETS = {
         **_POINTS,
         "steps": 30_000,
         "learning_rate_decay": 1.00012,
+        # Without it G never finds two or three of the 25.
+        "instance_noise": 0.5,
+        "instance_noise_steps": 15_000,
         "sample_every": 300,
         "checkpoint_every": 3000,
     },

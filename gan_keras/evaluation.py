@@ -135,6 +135,7 @@ class Judge:
         self.num_samples = num_samples
         self.seed = seed
         self.say = say
+        self.block = self._features = None
         if config.dataset in configs.DENSITIES:
             self._scores = {"mixture": self._mixture}
             return
@@ -270,7 +271,7 @@ class Judge:
     def _protocol(self, metric, generated):
         """What has to be equal where two scores of a metric are compared."""
         parameters = {
-            "kernel_distance": {"block": getattr(self, "block", None)},
+            "kernel_distance": {"block": self.block},
             "precision": {"k": neighbours.PRECISION_K},
             "recall": {"k": neighbours.PRECISION_K},
             "density": {"k": neighbours.DENSITY_K},
@@ -296,7 +297,7 @@ class Judge:
 
     def _both_features(self, samples):
         """Features of the real images and of the samples, computed once for all scores."""
-        if getattr(self, "_features", None) is None:
+        if self._features is None:
             folder = classifiers.cache_folder() / "features"
             real = feature_cache.features(self.extractor, self.real, folder)
             self._features = real, self.extractor(samples)

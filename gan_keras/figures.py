@@ -28,9 +28,7 @@ PALE_GREEN = "#b8e3d5"
 
 # D from 0 (orange) over 1/2 (almost white) to 1 (purple): ColorBrewer's PuOr, whose two arms are
 # equally light, without its dark ends, on which no point could be seen.
-HEAT = ListedColormap(
-    matplotlib.colormaps["PuOr"](np.linspace(0.22, 0.78, 256)), name="d_heat"
-).with_extremes(bad="#808080")
+HEAT = ListedColormap(matplotlib.colormaps["PuOr"](range(69, 187))).with_extremes(bad="#808080")
 
 # Left, bottom, width and height of the axes, as shares of the picture.
 CURVES = (0.09, 0.40, 0.82, 0.45)
@@ -72,24 +70,19 @@ def line(x, p_data, p_g, d, d_star, z, g_of_z, title=""):
 
     axes = figure.add_axes(CURVES, xlim=(low, high), ylim=PROBABILITIES)
     axes.axhline(0.5, color="0.6", linewidth=0.8)
-    heights = np.nan_to_num(p_g) / peak * PEAK
+    heights = p_g / peak * PEAK
     axes.fill_between(x, heights, step="mid", color=PALE_GREEN, linewidth=0)
+    # In the order of the legend; p_data, which does not change, lies over p_g.
+    scaled = p_data / peak * PEAK
+    axes.plot(x, scaled, ":", color="black", linewidth=2.5, zorder=2.1, label="$p_{data}$")
     axes.step(x, heights, where="mid", color=GREEN, linewidth=1.5, label="$p_g$")
-    axes.plot(x, p_data / peak * PEAK, ":", color="black", linewidth=2.5, label="$p_{data}$")
+    axes.plot(x, d, "--", color=BLUE, linewidth=2.5, zorder=2.2, label="$D(x)$")
     axes.plot(x, d_star, color=ORANGE, linewidth=1.5, label="$D^*(x)$")
-    axes.plot(x, d, "--", color=BLUE, linewidth=2.5, label="$D(x)$")
-    axes.set_yticks([0, 0.5, 1], ["0", "½", "1"], color=BLUE)
+    axes.set_yticks([0, 0.5, 1], ["0", "½", "1"])
     axes.tick_params(labelsize=SMALL)
-    for density, height in ((0, 0), (peak, PEAK)):
-        axes.annotate(
-            f"{density:.2g}",
-            (1, height),
-            (4, 0),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            fontsize=SMALL,
-            verticalalignment="center",
-        )
+    _note(axes, -0.055, 0.25, "D", BLUE)
+    for text, height in (("0", 0), ("density", PEAK / 2), (f"{peak:.2g}", PEAK)):
+        _note(axes, 1.05, height, text)
     _legend(figure, axes, loc="upper center", bbox_to_anchor=(0.5, 0.945), ncols=4)
 
     axes = figure.add_axes(MAPPING, xlim=(low, high), ylim=(0, 1), xticks=[])
@@ -123,14 +116,18 @@ def plane(real, generated, extent, d, title=""):
         interpolation="nearest",
     )  # fmt: skip
     axes.tick_params(labelsize=SMALL)
-    for points, color, name in ((real, "black", "real"), (generated, GREEN, "generated")):
+    # The real ones are larger, so that they show around generated ones that cover them.
+    for points, color, size, name in (
+        (real, "black", 4, "real"),
+        (generated, GREEN, 3, "generated"),
+    ):
         points = _finite(points).reshape(-1, 2)
         axes.plot(
             np.clip(points[:, 0], *extent[:2]),
             np.clip(points[:, 1], *extent[2:]),
             "o",
             color=color,
-            markersize=3,
+            markersize=size,
             markeredgewidth=0,
             label=name,
             clip_on=False,
@@ -139,7 +136,7 @@ def plane(real, generated, extent, d, title=""):
     bar = figure.colorbar(heat, figure.add_axes(HEAT_BAR))
     bar.set_ticks([0, 0.5, 1], labels=["0: generated", "½", "1: real"], fontsize=SMALL)
     bar.ax.set_title("$D(x)$", fontsize=TEXT)
-    _legend(figure, axes, loc="upper left", bbox_to_anchor=(0.725, 0.91), markerscale=2.5)
+    _legend(figure, axes, loc="upper left", bbox_to_anchor=(0.725, 0.91), markerscale=2)
     return _pixels(figure)
 
 
@@ -206,6 +203,15 @@ def _pixels(figure):
     return np.array(canvas.buffer_rgba())[:, :, :3]
 
 
+def _note(axes, place, height, text, color="black"):
+    """A word beside the axes, upright if it is long."""
+    rotation = 90 if len(text) > 5 else 0
+    axes.text(
+        place, height, text, color=color, rotation=rotation, fontsize=SMALL, ha="center",
+        va="center", transform=axes.get_yaxis_transform(),
+    )  # fmt: skip
+
+
 def _legend(figure, axes, **place):
     figure.legend(
         *axes.get_legend_handles_labels(),
@@ -260,8 +266,11 @@ def _spread(count, limit):
 def _picture(frame):
     if isinstance(frame, np.ndarray):
         return Image.fromarray(np.ascontiguousarray(frame))
-    with Image.open(frame, formats=["PNG"]) as picture:
-        return picture.convert("RGB")
+    try:
+        with Image.open(frame, formats=["PNG"]) as picture:
+            return picture.convert("RGB")
+    except (OSError, SyntaxError) as error:  # Pillow says SyntaxError of a broken chunk
+        raise OSError(f"{frame} is no PNG file that can be read: {error}") from error
 
 
 def _palette(pictures):
@@ -271,4 +280,10 @@ def _palette(pictures):
     for picture in pictures:
         sheet.paste(picture, (0, top))
         top += picture.height
-    return sheet.quantize(COLORS, Image.Quantize.MEDIANCUT)
+    colors = np.reshape(sheet.quantize(COLORS, Image.Quantize.MEDIANCUT).getpalette(), (-1, 3))
+    # Pillow looks colours up with an error of 3, which would show on paper and on ink.
+    colors[(colors >= 245).all(axis=1)] = 255
+    colors[(colors <= 10).all(axis=1)] = 0
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(colors.ravel().tolist())
+    return palette

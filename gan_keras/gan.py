@@ -4,7 +4,11 @@ import keras
 import tensorflow as tf
 
 from gan_keras.losses import GENERATOR_LOSSES, discriminator_loss
-from gan_keras.priors import PRIORS
+from gan_keras.priors import PRIORS, normal
+
+# Streams of noise: seeds are (stream + seed, draw) with seed < 2^31; data of known densities have
+# streams from 2^40 on.
+LATENTS, REAL_BLUR, FAKE_BLUR, ANSWER_BLUR = 0, 2**32, 2**33, 2**34
 
 METRICS = ("d_loss", "g_loss", "value", "d_real", "d_fake")
 
@@ -28,9 +32,16 @@ class GAN(keras.Model):
         prior: `normal` or `uniform`.
         generator_loss: `non_saturating` or `minimax`.
         discriminator_steps: k, the discriminator's updates per step.
+        instance_noise: Standard deviation, at step 0, of Gaussian noise on all that D sees.
+            Densities with little in common (V near 0) then overlap, and G is told the way to
+            data that it never makes. 0 is Algorithm 1 as it stands.
+        instance_noise_steps: Steps in which that noise goes to 0, in a line.
         seed: Integer from which all noise follows.
 
-    Reference: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661
+    References:
+        Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661
+        Instance noise: Sønderby et al. 2017, https://arxiv.org/abs/1610.04490; Arjovsky and
+        Bottou 2017, https://arxiv.org/abs/1701.04862
     """
 
     def __init__(
@@ -41,6 +52,8 @@ class GAN(keras.Model):
         prior="normal",
         generator_loss="non_saturating",
         discriminator_steps=1,
+        instance_noise=0.0,
+        instance_noise_steps=1,
         seed=0,
         **kwargs,
     ):
@@ -50,6 +63,8 @@ class GAN(keras.Model):
         self.prior = prior
         self.generator_loss = generator_loss
         self.discriminator_steps = discriminator_steps
+        self.instance_noise = instance_noise
+        self.instance_noise_steps = instance_noise_steps
         self.seed = seed
         self.trackers = {name: keras.metrics.Mean(name=name) for name in METRICS}
         self.built = True  # The networks came built.
@@ -89,7 +104,9 @@ class GAN(keras.Model):
             latents = self._draw_latents(tf.shape(real)[0], i)
             with tf.GradientTape() as generator_tape:
                 fake = self.generator(latents, training=True)
-            self._update_discriminator(real, tf.stop_gradient(fake))
+            self._update_discriminator(
+                self._blur(real, REAL_BLUR, i), self._blur(tf.stop_gradient(fake), FAKE_BLUR, i)
+            )
         # The last fakes are a draw from p_z that serves both players: D was updated on them,
         # and G now answers to that D. It saves a pass through the generator.
         self._update_generator(fake, generator_tape)
@@ -112,7 +129,7 @@ class GAN(keras.Model):
         # gradients of D's weights, which nobody needs here, are never computed.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(fake)
-            fake_logits = self.discriminator(fake, training=True)
+            fake_logits = self.discriminator(self._blur(fake, ANSWER_BLUR), training=True)
             losses = GENERATOR_LOSSES[self.generator_loss](fake_logits)
             loss = _share_of_global_mean(losses)
         variables = self.generator.trainable_variables
@@ -123,13 +140,26 @@ class GAN(keras.Model):
         self.trackers["g_loss"].update_state(losses)
 
     def _draw_latents(self, count, i):
-        """Draws this replica's rows of the latents for the i-th update of the step."""
+        return self._draw(PRIORS[self.prior], count, [self.latent_dim], LATENTS, i)
+
+    def _blur(self, examples, stream, i=0):
+        """Adds the instance noise of this step."""
+        if not self.instance_noise:
+            return examples
+        gone = tf.cast(self.generator_optimizer.iterations, tf.float32) / self.instance_noise_steps
+        deviation = self.instance_noise * tf.maximum(0.0, 1.0 - gone)
+        noise = self._draw(normal, tf.shape(examples)[0], examples.shape[1:], stream, i)
+        return examples + deviation * noise
+
+    def _draw(self, distribution, count, shape, stream, i):
+        """Draws this replica's rows of the noise for the i-th update of the step."""
         context = tf.distribute.get_replica_context()
-        draw = self.generator_optimizer.iterations * self.discriminator_steps + i
-        latents = PRIORS[self.prior](
-            (count * context.num_replicas_in_sync, self.latent_dim), seed=[self.seed, draw]
+        iterations = tf.cast(self.generator_optimizer.iterations, tf.int64)
+        noise = distribution(
+            (count * context.num_replicas_in_sync, *shape),
+            seed=[stream + self.seed, iterations * self.discriminator_steps + i],
         )
-        return latents[context.replica_id_in_sync_group * count :][:count]
+        return noise[context.replica_id_in_sync_group * count :][:count]
 
     def make_train_function(self, force=False):
         """Builds the graph that runs `steps_per_execution` steps on every replica.
@@ -160,6 +190,8 @@ class GAN(keras.Model):
             "prior": self.prior,
             "generator_loss": self.generator_loss,
             "discriminator_steps": self.discriminator_steps,
+            "instance_noise": self.instance_noise,
+            "instance_noise_steps": self.instance_noise_steps,
             "seed": self.seed,
         }
 

@@ -45,6 +45,8 @@ def build(config):
         prior=config.prior,
         generator_loss=config.generator_loss,
         discriminator_steps=config.discriminator_steps,
+        instance_noise=config.instance_noise,
+        instance_noise_steps=config.instance_noise_steps,
         seed=config.seed,
     )
     rate = config.learning_rate

@@ -116,6 +116,9 @@ def test_any_other_change_is_refused_with_the_difference(field):
         "channels": 3,
         "learning_rate": 0.5,
         "beta_1": 0.25,
+        "optimizer": "momentum",
+        "momentum": 0.25,
+        "final_momentum": 0.25,
     }.get(field, 17)
     wanted = dataclasses.replace(DIGITS, **{field: other})
     with pytest.raises(UsageError) as caught:

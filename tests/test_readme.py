@@ -94,7 +94,7 @@ def test_every_training_command_is_one(line):
     command = shlex.split(os.path.expandvars(line), comments=True)
     values = flags.parse(command[1:], train.PROGRAM, train.SUMMARY, train._define)
     config, workdir = train._config(values)
-    assert config.preset in ("mnist", "pictures")
+    assert config.preset in ("mnist", "pictures", "gaussians_1d")
     assert workdir.startswith("runs/")
 
 

@@ -4,6 +4,9 @@ import keras
 from keras import layers
 
 HIDDEN_LAYERS = 3  # Two draw no borders sharp enough to keep 25 narrow Gaussians apart.
+# Initial biases are uniform in +- this: with biases of 0 all units would bend at the same place,
+# and on a line the discriminator would stay flat.
+BIAS_RANGE = 0.5
 
 
 def generator(shape, latent_dim, width, seed):
@@ -38,15 +41,18 @@ def discriminator(shape, width, seed):
 def _perceptron(inputs, activation, outputs, width, seed, name):
     draw = keras.random.SeedGenerator(seed)
 
-    def dense(units, **options):
-        initializer = keras.initializers.GlorotUniform(seed=draw)
-        return layers.Dense(units, kernel_initializer=initializer, **options)
-
     first = x = keras.Input((inputs,))
     for _ in range(HIDDEN_LAYERS):
-        x = activation()(dense(width)(x))
+        x = layers.Dense(
+            width,
+            kernel_initializer=keras.initializers.LecunUniform(seed=draw),
+            bias_initializer=keras.initializers.RandomUniform(-BIAS_RANGE, BIAS_RANGE, seed=draw),
+        )(x)
+        x = activation()(x)
     # Under a mixed precision policy what comes out is float32 all the same.
-    return keras.Model(first, dense(outputs, dtype="float32")(x), name=name)
+    initializer = keras.initializers.GlorotUniform(seed=draw)
+    last = layers.Dense(outputs, dtype="float32", kernel_initializer=initializer)
+    return keras.Model(first, last(x), name=name)
 
 
 def _leaky():
