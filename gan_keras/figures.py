@@ -26,13 +26,14 @@ TEXT, SMALL = 12, 10.5  # points: 17 and 15 pixels, which half the size leaves r
 BLUE, GREEN, ORANGE = "#0072b2", "#009e73", "#e69f00"
 PALE_GREEN = "#b8e3d5"
 
-# D from 0 (orange) over 1/2 (almost white) to 1 (purple): ColorBrewer's PuOr, whose two arms are
-# equally light, without its dark ends, on which no point could be seen.
+# D from 0 (orange) over 1/2 (almost white) to 1 (purple): ColorBrewer's PuOr, whose arms darken
+# steadily, without its ends, on which no point could be seen, https://colorbrewer2.org
 HEAT = ListedColormap(matplotlib.colormaps["PuOr"](range(69, 187))).with_extremes(bad="#808080")
 
 # Left, bottom, width and height of the axes, as shares of the picture.
 CURVES = (0.09, 0.40, 0.82, 0.45)
 MAPPING = (0.09, 0.07, 0.82, 0.235)
+CURVES_ALONE = (0.09, 0.07, 0.82, 0.78)
 PLANE = (0.085, 0.075, 0.615, 0.82)
 HEAT_BAR = (0.755, 0.075, 0.04, 0.50)
 
@@ -56,7 +57,8 @@ def line(x, p_data, p_g, d, d_star, z, g_of_z, title=""):
         p_g: Density of the generator on the grid, (n,), such as a histogram of samples.
         d: D(x) on the grid, (n,), in [0, 1].
         d_star: D*(x) = p_data / (p_data + p_g) on the grid, (n,), in [0, 1].
-        z: Latents, float (m,), such as evenly spaced quantiles of the prior.
+        z: Latents, float (m,), such as evenly spaced quantiles of the prior; where there are
+            none, m = 0, the upper part takes all the place.
         g_of_z: G(z), (m,).
         title: One line of text.
 
@@ -68,7 +70,8 @@ def line(x, p_data, p_g, d, d_star, z, g_of_z, title=""):
     peak = _limits(p_data)[1] if np.any(p_data > 0) else 1.0
     figure = _figure(title)
 
-    axes = figure.add_axes(CURVES, xlim=(low, high), ylim=PROBABILITIES)
+    box = CURVES if z.size else CURVES_ALONE
+    axes = figure.add_axes(box, xlim=(low, high), ylim=PROBABILITIES)
     axes.axhline(0.5, color="0.6", linewidth=0.8)
     heights = p_g / peak * PEAK
     axes.fill_between(x, heights, step="mid", color=PALE_GREEN, linewidth=0)
@@ -85,11 +88,12 @@ def line(x, p_data, p_g, d, d_star, z, g_of_z, title=""):
         _note(axes, 1.05, height, text)
     _legend(figure, axes, loc="upper center", bbox_to_anchor=(0.5, 0.945), ncols=4)
 
-    axes = figure.add_axes(MAPPING, xlim=(low, high), ylim=(0, 1), xticks=[])
-    axes.set_yticks([0, 1], ["z", "x"], fontsize=TEXT)
-    axes.tick_params(length=0)
-    axes.spines[["left", "right"]].set_visible(False)
-    _arrows(axes, z, g_of_z)
+    if z.size:
+        axes = figure.add_axes(MAPPING, xlim=(low, high), ylim=(0, 1), xticks=[])
+        axes.set_yticks([0, 1], ["z", "x"], fontsize=TEXT)
+        axes.tick_params(length=0)
+        axes.spines[["left", "right"]].set_visible(False)
+        _arrows(axes, z, g_of_z)
     return _pixels(figure)
 
 
