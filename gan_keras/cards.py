@@ -1,12 +1,11 @@
 """Score cards: a number with all that one has to know before comparing it with another."""
 
-import contextlib
 import dataclasses
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from gan_keras import files
 from gan_keras.errors import UsageError, UserError
 
 FOLDER = "scores"  # In a run's folder.
@@ -69,14 +68,10 @@ def save(card, folder):
     """Writes a card whole or not at all, and returns its path."""
     path = Path(folder, card.file)
     text = json.dumps(dataclasses.asdict(card), indent=2) + "\n"
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text)
-        partial.replace(path)
+        files.write(path, text.encode())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None
     return path
 

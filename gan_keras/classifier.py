@@ -22,7 +22,7 @@ import tqdm
 from keras import layers
 
 import gan_keras
-from gan_keras import data
+from gan_keras import data, files
 from gan_keras.config import DENSITIES
 from gan_keras.data import folder
 from gan_keras.errors import UsageError, UserError
@@ -297,10 +297,7 @@ def _write(path, network, about):
     buffer = io.BytesIO()
     weights = {f"{i}": weight for i, weight in enumerate(network.get_weights())}
     np.savez(buffer, about=np.array(json.dumps({"version": VERSION, **about})), **weights)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(buffer.getvalue())
-        partial.replace(path)
+        files.write(path, buffer.getvalue())
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None

@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gan_keras import files
 from gan_keras.errors import UsageError, UserError
 
 CONFIG_FILE = "config.json"
@@ -259,9 +260,7 @@ def save(config, workdir):
     """Writes `workdir/config.json` whole or not at all."""
     path = Path(workdir, CONFIG_FILE)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{CONFIG_FILE}.partial")
-    temporary.write_text(to_json(config))
-    temporary.replace(path)
+    files.write(path, to_json(config).encode())
 
 
 def load(workdir):

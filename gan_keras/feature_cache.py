@@ -1,15 +1,15 @@
 """Features of real images, kept for the next evaluation of the same ones."""
 
-import contextlib
 import hashlib
 import io
 import json
-import os
 import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
+
+from gan_keras import files
 
 # Part of every key: raise it when an extractor that describes itself as before computes others.
 VERSION = 1
@@ -69,11 +69,4 @@ def _write(path, computed):
     path.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     np.savez(buffer, features=computed)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(buffer.getbuffer())
-        partial.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
+    files.write(path, buffer.getvalue())

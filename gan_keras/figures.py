@@ -7,10 +7,7 @@ can still be looked at. Throughout: the data are black, the generator green, D b
 Reference: Goodfellow et al. 2014, figure 1, https://arxiv.org/abs/1406.2661
 """
 
-import contextlib
 import io
-import os
-import pathlib
 
 import matplotlib
 import numpy as np
@@ -18,6 +15,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from PIL import Image
+
+from gan_keras import files
 
 WIDTH, HEIGHT, DPI = 640, 480, 100  # pixels; TensorBoard shows them at half the size and less
 TEXT, SMALL = 12, 10.5  # points: 17 and 15 pixels, which half the size leaves readable
@@ -162,7 +161,6 @@ def save_gif(path, frames, seconds_per_frame=0.1, last_seconds=2.0, limit=LONGES
         ValueError: no frames, or frames of different sizes.
         OSError: a frame cannot be read, or the file cannot be written.
     """
-    path = pathlib.Path(path)
     frames = list(frames)
     if not frames:
         raise ValueError(f"no frames to make {path} of")
@@ -183,15 +181,7 @@ def save_gif(path, frames, seconds_per_frame=0.1, last_seconds=2.0, limit=LONGES
     next(pictures).save(
         buffer, "GIF", save_all=True, append_images=pictures, duration=durations, loop=0
     )
-    # Not `tempfile`, whose files only their owner can read.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(buffer.getvalue())
-        partial.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
+    files.write(path, buffer.getvalue())
 
 
 def _figure(title):

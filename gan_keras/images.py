@@ -1,13 +1,12 @@
 """Pictures outside the network: float to bytes, grids, PNG files."""
 
-import contextlib
 import io
 import math
-import os
-import pathlib
 
 import numpy as np
 from PIL import Image
+
+from gan_keras import files
 
 GAP = 2  # pixels between the cells of a grid: enough to tell two dark digits apart
 GAP_COLOR = 255
@@ -120,15 +119,4 @@ def save_png(path, image):
         ValueError: as `encode_png`.
         OSError: the folder is missing or cannot be written to.
     """
-    path = pathlib.Path(path)
-    data = encode_png(image)
-    # Not `tempfile`, whose files only their owner can read. The name does not end in .png, so
-    # that who lists the folder's pictures does not find it.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
+    files.write(path, encode_png(image))
