@@ -120,7 +120,8 @@ def check_comparable(cards):
         UsageError: their protocols differ; the message says in what.
     """
     first = {}
-    for card in cards:
+    # Floors last, whose message could not name a run.
+    for card in sorted(cards, key=lambda card: card.run is None):
         key = column(card)
         reference = first.setdefault(key, card)
         if card.protocol != reference.protocol:

@@ -199,6 +199,13 @@ def test_a_failed_export_leaves_nothing(small_run, tmp_path, monkeypatch):
     assert list((tmp_path / "models").iterdir()) == []
 
 
+def test_a_run_on_points_is_not_exported(tmp_path):
+    configs.save(configs.from_preset("ring"), tmp_path / "run")
+    with pytest.raises(UsageError, match="a run on ring makes points; only generators of images"):
+        exporting.export(tmp_path / "run", tmp_path / "export")
+    assert not (tmp_path / "export").exists()
+
+
 @pytest.mark.parametrize("made", [False, True])
 def test_an_empty_workdir_is_one_line(made, tmp_path, capsys):
     if made:

@@ -176,7 +176,8 @@ def test_wrong_input_is_one_line_and_leaves_nothing(flags, named, tmp_path, caps
 
 def test_help_is_told_without_tensorflow(program):
     """`--help` answers at once because nothing heavy is imported: that is what is held here."""
-    for name in ("train", "export", "sample", "serve"):
+    names = ("train", "export", "sample", "serve", "classify", "evaluate", "compare")
+    for name in names:
         code = (
             f"import sys; from gan_keras.cli.{name} import run\n"
             "try: run(['--help'])\n"
@@ -186,7 +187,7 @@ def test_help_is_told_without_tensorflow(program):
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        assert f"gan-keras-{name}: " in done.stdout
+        assert f"gan-keras-{'classifier' if name == 'classify' else name}: " in done.stdout
 
 
 def test_mnist_through_tfds(mnist_config, tmp_path, program):
