@@ -133,10 +133,8 @@ def test_modes_of_a_mixture_that_is_met_exactly():
     points = data.load(config)
     judge = evaluation.Judge(config, num_samples=5000)
     samples = points.sample(5000, seed=1) / points.scale
-    found = judge._cards(
-        samples,
-        {"subject": "x", "run": "r", "step": 1, "preset": None, "training_seed": 0},
-    )
+    about = {"subject": "x", "run": "r", "step": 1, "preset": None, "training_seed": 0}
+    found = judge._cards(judge.scores.samples(samples), **about)
     covered, good = found
     assert covered.value == covered.interval["low"] == covered.interval["high"] == 8
     assert sum(covered.details["high_quality_samples_of_each"]) == round(5000 * good.value)
