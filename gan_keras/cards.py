@@ -146,7 +146,7 @@ def table(cards):
     # Floors last, whatever the order they came in.
     labels = sorted(rows, key=lambda label: label in (TRAINING_IMAGES, NOISE))
     arrow = {column(card): {"lower": "↓", "higher": "↑"}[card.better] for card in cards}
-    lines = [["", *(f"{' '.join(key)} {arrow[key]}".strip() for key in columns)]]
+    lines = [["", *(" ".join(filter(None, (*key, arrow[key]))) for key in columns)]]
     lines += [[label, *(rows[label].get(key, "–") for key in columns)] for label in labels]
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     text = [
