@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from gan_keras import cards, checkpoints, data, evaluation, training
+from gan_keras import cards, checkpoints, data, evaluation, scoring, training
 from gan_keras import config as configs
 from gan_keras.cli import evaluate, train
 from gan_keras.images import to_uint8
@@ -14,6 +14,14 @@ from gan_keras.metrics import frechet, kid, modes, neighbours, parzen
 from gan_keras.priors import PRIORS
 
 COUNT = 200
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fewer_replicates():
+    """Of the bootstrap: as few as it takes for an interval of 95 %."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring.images, "REPLICATES", 40)
+        yield
 
 
 @pytest.fixture(scope="module")
