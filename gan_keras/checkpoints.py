@@ -1,8 +1,7 @@
 """Saving and restoring all that a run needs to go on as if it had never stopped.
 
-That is both networks and both optimizers. The step is the generator optimizer's count of
-updates; all noise and the order of the data follow from the seed and the step, so that no
-other random state exists.
+That is the networks, both optimizers and the step. All noise and the order of the data follow
+from the seed and the step, so that no other random state exists.
 """
 
 from pathlib import Path
@@ -11,6 +10,8 @@ import tensorflow as tf
 
 from gan_keras.errors import UsageError, UserError
 
+AVERAGE = "ema_generator"
+
 
 def manager(gan, workdir, keep):
     """Returns the `tf.train.CheckpointManager` of `workdir/checkpoints`.
@@ -18,12 +19,16 @@ def manager(gan, workdir, keep):
     Its index is replaced in one step after the data are written: a run that is killed while
     it saves leaves the checkpoints before.
     """
-    checkpoint = tf.train.Checkpoint(
-        generator=gan.generator,
-        discriminator=gan.discriminator,
-        generator_optimizer=gan.generator_optimizer,
-        discriminator_optimizer=gan.discriminator_optimizer,
-    )
+    parts = {
+        "steps": gan.steps.value,
+        "generator": gan.generator,
+        "discriminator": gan.discriminator,
+        "generator_optimizer": gan.generator_optimizer,
+        "discriminator_optimizer": gan.discriminator_optimizer,
+    }
+    if gan.ema_generator:
+        parts[AVERAGE] = gan.ema_generator
+    checkpoint = tf.train.Checkpoint(**parts)
     return tf.train.CheckpointManager(checkpoint, _directory(workdir), max_to_keep=keep)
 
 
@@ -34,7 +39,7 @@ def restore_latest(checkpoints):
 
 
 def restore_generator(generator, workdir, step=None):
-    """Restores a generator alone from a checkpoint of a run.
+    """Restores the generator to sample from: the average, if the run keeps one.
 
     Args:
         generator: The model to restore.
@@ -56,7 +61,9 @@ def restore_generator(generator, workdir, step=None):
     if step not in steps:
         kept = ", ".join(map(str, sorted(steps)))
         raise UsageError(f"--checkpoint={step}: not kept in {workdir}; choose from {kept}")
-    tf.train.Checkpoint(generator=generator).restore(steps[step]).expect_partial()
+    names = [name for name, _ in tf.train.list_variables(steps[step])]
+    part = AVERAGE if any(name.startswith(f"{AVERAGE}/") for name in names) else "generator"
+    tf.train.Checkpoint(**{part: generator}).restore(steps[step]).expect_partial()
     return step
 
 

@@ -24,6 +24,7 @@ NETWORKS = ("dcgan", "mlp", "maxout", "points")
 PRIORS = ("normal", "uniform")
 GENERATOR_LOSSES = ("non_saturating", "minimax")
 OPTIMIZERS = ("adam", "momentum")
+PRECISIONS = ("float32", "bfloat16", "float16")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 
 
@@ -74,7 +75,6 @@ class Config:
         "-log D(G(z)), or the saturating log(1 - D(G(z))).",
         choices=GENERATOR_LOSSES,
     )
-    # The learning rate and beta_1 of Radford et al. 2015.
     # Sønderby et al. 2017.
     instance_noise: float = _flag(
         0.0, "Deviation, at the start, of Gaussian noise on all that D sees.", least=0.0, most=1e3
@@ -82,7 +82,21 @@ class Config:
     instance_noise_steps: int = _flag(
         1, "Steps over which that noise goes to 0, in a line.", least=1
     )
+    ema_decay: float = _flag(
+        0.0,
+        "Decay per step of an exponential moving average of the generator's weights, which then "
+        "samples in its place; 0: none.",
+        least=0.0,
+        below=1.0,
+    )
+    mixed_precision: str = _flag(
+        "float32",
+        "What the layers compute in; weights, losses and pixels are float32 in any case. float16 "
+        "is for GPUs.",
+        choices=PRECISIONS,
+    )
     optimizer: str = _flag("adam", "Optimizer of both networks.", choices=OPTIMIZERS)
+    # The learning rate and beta_1 of Radford et al. 2015.
     learning_rate: float = _flag(2e-4, "Learning rate.", above=0.0)
     discriminator_learning_rate: float = _flag(
         0.0, "Learning rate of the discriminator if it has its own; 0: the same.", least=0.0
@@ -210,7 +224,14 @@ PRESETS = {
         "discriminator_learning_rate": 0.05,
     },
     # The same networks and data, with what ten years have taught: docs/results.md has both.
-    "goodfellow2014_adam": dict(_PAPER),
+    "goodfellow2014_adam": {
+        **_PAPER,
+        "steps": 20_000,
+        "learning_rate": 2e-3,
+        "learning_rate_decay": 1.00005,
+        "ema_decay": 0.9998,
+        "sample_every": 1000,
+    },
     # A person's own folder of pictures: --dataset=folder:/path.
     "pictures": {"dataset": "", "image_size": 64, "channels": 3, "steps": 50000},
 }

@@ -20,7 +20,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 import gan_keras
-from gan_keras import checkpoints, contract, networks
+from gan_keras import checkpoints, contract, folding, networks
 from gan_keras import config as configs
 from gan_keras.errors import UsageError, UserError
 from gan_keras.priors import PRIORS
@@ -74,7 +74,7 @@ def export(workdir, export_dir, version=None):
         _clear_abandoned(export_dir)
         temporary = export_dir / f"{_TEMPORARY}{os.getpid()}"
         try:
-            served = Served(generator, config.prior)
+            served = Served(folding.fold(generator), config.prior)
             tf.saved_model.save(served, str(temporary), signatures=served.signatures())
             _write_warmup(temporary, config.latent_dim)
             _write_card(temporary, config, step)

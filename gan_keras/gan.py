@@ -36,12 +36,20 @@ class GAN(keras.Model):
             Densities with little in common (V near 0) then overlap, and G is told the way to
             data that it never makes. 0 is Algorithm 1 as it stands.
         instance_noise_steps: Steps in which that noise goes to 0, in a line.
+        ema_decay: Decay per step of an exponential moving average of G's weights, which then
+            samples in G's place: the players circle around the equilibrium, and the average
+            is nearer to it than they are. 0: none.
         seed: Integer from which all noise follows.
+
+    Attributes:
+        sampler: The generator to sample from: `ema_generator` if there is one, else `generator`.
 
     References:
         Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661
         Instance noise: Sønderby et al. 2017, https://arxiv.org/abs/1610.04490; Arjovsky and
         Bottou 2017, https://arxiv.org/abs/1701.04862
+        Averaging: Yazıcı et al. 2018, https://arxiv.org/abs/1806.04498; Shamir and Zhang 2013,
+        https://arxiv.org/abs/1212.1824
     """
 
     def __init__(
@@ -54,6 +62,7 @@ class GAN(keras.Model):
         discriminator_steps=1,
         instance_noise=0.0,
         instance_noise_steps=1,
+        ema_decay=0.0,
         seed=0,
         **kwargs,
     ):
@@ -65,7 +74,18 @@ class GAN(keras.Model):
         self.discriminator_steps = discriminator_steps
         self.instance_noise = instance_noise
         self.instance_noise_steps = instance_noise_steps
+        self.ema_decay = ema_decay
+        self.ema_generator = _copy(generator) if ema_decay else None
         self.seed = seed
+        # Of our own: an optimizer that scales its loss does not count the updates it skips.
+        self.steps = self.add_weight(
+            name="steps",
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
         self.trackers = {name: keras.metrics.Mean(name=name) for name in METRICS}
         self.built = True  # The networks came built.
 
@@ -87,15 +107,19 @@ class GAN(keras.Model):
 
     @property
     def step(self):
-        """Training steps done, an integer: the generator is updated once in each."""
-        return int(keras.ops.convert_to_numpy(self.generator_optimizer.iterations))
+        """Training steps done, an integer."""
+        return int(self.steps.numpy())
+
+    @property
+    def sampler(self):
+        return self.ema_generator or self.generator
 
     @property
     def latent_dim(self):
         return self.generator.input_shape[-1]
 
     def call(self, latents, training=False):
-        return self.generator(latents, training=training)
+        return self.sampler(latents, training=training)
 
     def train_step(self, data):
         """One round of Algorithm 1: k discriminator updates, then one generator update."""
@@ -110,13 +134,14 @@ class GAN(keras.Model):
         # The last fakes are a draw from p_z that serves both players: D was updated on them,
         # and G now answers to that D. It saves a pass through the generator.
         self._update_generator(fake, generator_tape)
+        self.steps.assign_add(1)
 
     def _update_discriminator(self, real, fake):
         with tf.GradientTape() as tape:
             real_logits = self.discriminator(real, training=True)
             fake_logits = self.discriminator(fake, training=True)
             losses = discriminator_loss(real_logits, fake_logits)
-            loss = _share_of_global_mean(losses)
+            loss = self.discriminator_optimizer.scale_loss(_share_of_global_mean(losses))
         variables = self.discriminator.trainable_variables
         self.discriminator_optimizer.apply(tape.gradient(loss, variables), variables)
         self.trackers["d_loss"].update_state(losses)
@@ -131,7 +156,7 @@ class GAN(keras.Model):
             tape.watch(fake)
             fake_logits = self.discriminator(self._blur(fake, ANSWER_BLUR), training=True)
             losses = GENERATOR_LOSSES[self.generator_loss](fake_logits)
-            loss = _share_of_global_mean(losses)
+            loss = self.generator_optimizer.scale_loss(_share_of_global_mean(losses))
         variables = self.generator.trainable_variables
         gradients = generator_tape.gradient(
             fake, variables, output_gradients=tape.gradient(loss, fake)
@@ -146,7 +171,7 @@ class GAN(keras.Model):
         """Adds the instance noise of this step."""
         if not self.instance_noise:
             return examples
-        gone = tf.cast(self.generator_optimizer.iterations, tf.float32) / self.instance_noise_steps
+        gone = tf.cast(self.steps.value, tf.float32) / self.instance_noise_steps
         deviation = self.instance_noise * tf.maximum(0.0, 1.0 - gone)
         noise = self._draw(normal, tf.shape(examples)[0], examples.shape[1:], stream, i)
         return examples + deviation * noise
@@ -154,12 +179,24 @@ class GAN(keras.Model):
     def _draw(self, distribution, count, shape, stream, i):
         """Draws this replica's rows of the noise for the i-th update of the step."""
         context = tf.distribute.get_replica_context()
-        iterations = tf.cast(self.generator_optimizer.iterations, tf.int64)
         noise = distribution(
             (count * context.num_replicas_in_sync, *shape),
-            seed=[stream + self.seed, iterations * self.discriminator_steps + i],
+            seed=[stream + self.seed, self.steps.value * self.discriminator_steps + i],
         )
         return noise[context.replica_id_in_sync_group * count :][:count]
+
+    def _move_average(self):
+        """Lets the average follow the generator.
+
+        At first it goes over the last quarter of all steps (Shamir and Zhang 2013), until its
+        own memory is shorter than that.
+        """
+        if not self.ema_generator:
+            return
+        steps = tf.cast(self.steps.value, tf.float32)
+        rate = tf.maximum(1.0 - self.ema_decay, 4.0 / (steps + 3.0))
+        for average, weight in zip(self.ema_generator.weights, self.generator.weights, strict=True):
+            average.assign_sub(rate * (average - weight))
 
     def make_train_function(self, force=False):
         """Builds the graph that runs `steps_per_execution` steps on every replica.
@@ -173,6 +210,7 @@ class GAN(keras.Model):
         def run_steps(iterator, steps):
             for _ in tf.range(steps):
                 self.distribute_strategy.run(self.train_step, args=(next(iterator),))
+                self._move_average()
             return self.get_metrics_result()
 
         if not self.run_eagerly:
@@ -192,6 +230,7 @@ class GAN(keras.Model):
             "discriminator_steps": self.discriminator_steps,
             "instance_noise": self.instance_noise,
             "instance_noise_steps": self.instance_noise_steps,
+            "ema_decay": self.ema_decay,
             "seed": self.seed,
         }
 
@@ -214,6 +253,12 @@ class GAN(keras.Model):
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
+
+
+def _copy(generator):
+    copy = keras.models.clone_model(generator)
+    copy.set_weights(generator.get_weights())
+    return copy
 
 
 def _share_of_global_mean(losses):

@@ -8,7 +8,17 @@ import tensorflow as tf
 LEAST_LEARNING_RATE = 1e-6  # Goodfellow et al. 2014, the authors' configuration for MNIST.
 
 
-def build(name, *, learning_rate, learning_rate_decay, beta_1, momentum, final_momentum, ramp):
+def build(
+    name,
+    *,
+    learning_rate,
+    learning_rate_decay,
+    beta_1,
+    momentum,
+    final_momentum,
+    ramp,
+    scale_loss=False,
+):
     """Builds an optimizer.
 
     Args:
@@ -19,6 +29,8 @@ def build(name, *, learning_rate, learning_rate_decay, beta_1, momentum, final_m
         momentum: Of the first step.
         final_momentum: Of the steps from `ramp` on.
         ramp: Steps in which the momentum goes from the one to the other.
+        scale_loss: Whether to scale the loss up, as far as it goes, and gradients down, so that
+            float16 holds them; a step whose gradients are not finite is left out.
 
     Returns:
         A `keras.optimizers.Optimizer`.
@@ -27,8 +39,10 @@ def build(name, *, learning_rate, learning_rate_decay, beta_1, momentum, final_m
     if learning_rate_decay > 1:
         rate = Division(learning_rate, learning_rate_decay)
     if name == "adam":
-        return keras.optimizers.Adam(rate, beta_1)
-    return Momentum(rate, momentum, final_momentum, ramp)
+        optimizer = keras.optimizers.Adam(rate, beta_1)
+    else:
+        optimizer = Momentum(rate, momentum, final_momentum, ramp)
+    return keras.optimizers.LossScaleOptimizer(optimizer) if scale_loss else optimizer
 
 
 @keras.saving.register_keras_serializable(package="gan_keras")

@@ -38,6 +38,7 @@ def build(config):
         latent_dim=config.latent_dim,
         width=config.width,
         seed=config.seed,
+        precision=config.mixed_precision,
     )
     gan = GAN(
         generator,
@@ -47,6 +48,7 @@ def build(config):
         discriminator_steps=config.discriminator_steps,
         instance_noise=config.instance_noise,
         instance_noise_steps=config.instance_noise_steps,
+        ema_decay=config.ema_decay,
         seed=config.seed,
     )
     rate = config.learning_rate
@@ -66,6 +68,7 @@ def _optimizer(config, learning_rate):
         momentum=config.momentum,
         final_momentum=config.final_momentum,
         ramp=config.momentum_steps,
+        scale_loss=config.mixed_precision == "float16",
     )
 
 

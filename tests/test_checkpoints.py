@@ -13,9 +13,9 @@ from gan_keras.gan import GAN
 REAL = np.random.default_rng(0).uniform(-1, 1, (64, 8, 8, 1)).astype("float32")
 
 
-def make(seed=0):
+def make(seed=0, **arguments):
     pair = networks.build("dcgan", shape=(8, 8, 1), latent_dim=4, width=4, seed=seed)
-    gan = GAN(*pair)
+    gan = GAN(*pair, **arguments)
     gan.compile(*(keras.optimizers.Adam(1e-3, 0.5) for _ in range(2)))
     return gan
 
@@ -31,8 +31,9 @@ def state(gan):
     return [np.asarray(v) for v in variables]
 
 
-def test_restores_networks_optimizers_and_step_to_the_bit(tmp_path):
-    gan, fresh = make(), make(seed=1)
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_restores_networks_optimizers_and_step_to_the_bit(ema_decay, tmp_path):
+    gan, fresh = make(ema_decay=ema_decay), make(seed=1, ema_decay=ema_decay)
     fit(gan, 3)
     checkpoints.manager(gan, tmp_path, keep=1).save(gan.step)
     checkpoints.restore_latest(checkpoints.manager(fresh, tmp_path, keep=1))
@@ -68,8 +69,9 @@ def test_files_of_a_save_that_was_killed_are_not_taken_for_a_checkpoint(tmp_path
     assert checkpoints.manager(make(), tmp_path, keep=2).latest_checkpoint.endswith("ckpt-5")
 
 
-def test_generator_alone(tmp_path):
-    gan, fresh = make(), make(seed=1)
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_generator_alone(ema_decay, tmp_path):
+    gan, fresh = make(ema_decay=ema_decay), make(seed=1)
     fit(gan, 2)
     checkpoints.manager(gan, tmp_path, keep=1).save(gan.step)
     assert checkpoints.restore_generator(fresh.generator, tmp_path) == 2

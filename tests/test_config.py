@@ -119,6 +119,8 @@ def test_any_other_change_is_refused_with_the_difference(field):
         "optimizer": "momentum",
         "momentum": 0.25,
         "final_momentum": 0.25,
+        "ema_decay": 0.25,
+        "mixed_precision": "bfloat16",
     }.get(field, 17)
     wanted = dataclasses.replace(DIGITS, **{field: other})
     with pytest.raises(UsageError) as caught:

@@ -30,6 +30,6 @@ class Evaluate(keras.callbacks.Callback):
         if step % self.every:
             return
         with self.writer.as_default(step):
-            for card in self.judge.generator(self.model.generator, step, self.run):
+            for card in self.judge.generator(self.model.sampler, step, self.run):
                 cards.save(card, self.folder)
                 tf.summary.scalar(f"scores/{card.metric}", card.value)

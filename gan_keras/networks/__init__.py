@@ -5,13 +5,18 @@ maps such examples to float32 logits (batch, 1). An example is an image (height,
 in [-1, 1], or a vector (length,) whose coordinates have a variance of about 1.
 """
 
+import keras
+
 from gan_keras.errors import UsageError
 from gan_keras.networks import dcgan, maxout, mlp, points
 
 NETWORKS = {"dcgan": dcgan, "mlp": mlp, "maxout": maxout, "points": points}
 
+# Keras' policies: float32 weights, and layers that compute in the shorter type.
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
-def build(network, *, shape, latent_dim, width, seed):
+
+def build(network, *, shape, latent_dim, width, seed, precision="float32"):
     """Builds the two networks of an architecture.
 
     Args:
@@ -20,6 +25,7 @@ def build(network, *, shape, latent_dim, width, seed):
         latent_dim: Length of a latent vector.
         width: How wide the layers are, in the architecture's own unit.
         seed: Integer from which all initial weights follow.
+        precision: A key of `POLICIES`: what the layers compute in.
 
     Returns:
         The generator and the discriminator.
@@ -31,6 +37,11 @@ def build(network, *, shape, latent_dim, width, seed):
         kind, choice = ("points", "points") if len(shape) == 1 else ("images", "dcgan or mlp")
         raise UsageError(f"--network={network}: is not for {kind}; choose {choice}")
     module = NETWORKS[network]
-    generator = module.generator(shape, latent_dim, width, seed=2 * seed)
-    discriminator = module.discriminator(shape, width, seed=2 * seed + 1)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(POLICIES[precision])
+    try:
+        generator = module.generator(shape, latent_dim, width, seed=2 * seed)
+        discriminator = module.discriminator(shape, width, seed=2 * seed + 1)
+    finally:
+        keras.config.set_dtype_policy(policy)
     return generator, discriminator

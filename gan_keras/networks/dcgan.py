@@ -7,6 +7,7 @@ import keras
 from keras import layers
 
 from gan_keras.errors import UsageError
+from gan_keras.networks.normalization import FusedBatchNormalization
 
 MAX_FILTERS = 512
 
@@ -108,4 +109,4 @@ def _normalise(x):
     # Statistics of the global batch, so that N devices compute what one would; on one device
     # the flag changes nothing. Momentum and epsilon are those of the PyTorch DCGAN example:
     # Keras' 0.99 lags behind weights that move as fast as these.
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=True)(x)
+    return FusedBatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=True)(x)
