@@ -33,13 +33,15 @@ SEED_STREAM = 0
 _TEMPORARY = f".exporting-{platform.node()}-"
 
 
-def export(workdir, export_dir, version=None):
+def export(workdir, export_dir, version=None, dtype="float32"):
     """Exports the newest checkpoint of a run.
 
     Args:
         workdir: Folder of the run.
         export_dir: Folder of the versions; made if missing.
         version: Integer from 1; the next free one by default.
+        dtype: `float32` or `bfloat16`: what the layers compute in; images are float32 in any
+            case. In bfloat16 a picture may differ a little in a batch of another size.
 
     Returns:
         The path of the version folder.
@@ -74,10 +76,10 @@ def export(workdir, export_dir, version=None):
         _clear_abandoned(export_dir)
         temporary = export_dir / f"{_TEMPORARY}{os.getpid()}"
         try:
-            served = Served(folding.fold(generator), config.prior)
+            served = Served(folding.fold(generator, dtype), config.prior)
             tf.saved_model.save(served, str(temporary), signatures=served.signatures())
             _write_warmup(temporary, config.latent_dim)
-            _write_card(temporary, config, step)
+            _write_card(temporary, config, step, dtype)
             return _rename(temporary, export_dir, version)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -207,10 +209,11 @@ def _write_warmup(folder, latent_dim):
                 records.write(log.SerializeToString())
 
 
-def _write_card(folder, config, step):
+def _write_card(folder, config, step, dtype):
     """Writes what the model is and where it comes from."""
     card = {
         "step": step,
+        "dtype": dtype,
         "dataset": config.dataset,
         "config": dataclasses.asdict(config),
         "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),

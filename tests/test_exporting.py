@@ -158,11 +158,23 @@ def test_warm_up_covers_every_signature_at_every_batch_size(exported, signatures
 def test_model_card(exported, small_run):
     card = json.loads((exported / "model_card.json").read_text())
     assert card["step"] == 30
+    assert card["dtype"] == "float32"
     assert card["dataset"] == "digits"
     assert card["config"] == json.loads((small_run / "config.json").read_text())
     assert card["versions"]["gan_keras"] == gan_keras.__version__
     assert card["versions"]["tensorflow"] == tf.__version__
     assert card["git_commit"] is None or re.fullmatch("[0-9a-f]{40}", card["git_commit"])
+
+
+def test_a_bfloat16_export_makes_nearly_the_same_pictures(small_run, gan, tmp_path, capsys):
+    flags = [f"--workdir={small_run}", f"--export_dir={tmp_path}", "--dtype=bfloat16"]
+    assert export.run(flags) == 0
+    latents = np.random.default_rng(0).normal(size=(9, 8)).astype("float32")
+    signature = tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"]
+    difference = np.abs(signature(latents=tf.constant(latents))["images"] - gan(latents))
+    # Not the same, and within what tests/test_folding.py derives for a network of this size.
+    assert 0 < difference.max() < 0.1
+    assert json.loads((tmp_path / "1" / "model_card.json").read_text())["dtype"] == "bfloat16"
 
 
 def test_versions_count_up_and_are_never_overwritten(small_run, tmp_path):

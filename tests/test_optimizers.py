@@ -58,6 +58,26 @@ def test_momentum_without_a_ramp_is_gradient_descent_of_keras():
     np.testing.assert_allclose(ours.numpy(), reference.numpy(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("decay", [1.0, 1.25])
+def test_adam_is_that_of_keras(decay):
+    """Twenty steps whose gradients differ by three orders of magnitude, and one that is zero."""
+    rate = optimizers.Division(0.1, decay) if decay > 1 else 0.1
+    ours, reference = (keras.Variable(np.array([1.0, -2.0, 3.0], "float32")) for _ in range(2))
+    pairs = (
+        (ours, build("adam", learning_rate_decay=decay)),
+        (reference, keras.optimizers.Adam(rate, 0.5)),
+    )
+    for variable, optimizer in pairs:
+        optimizer.build([variable])
+        for step in range(20):
+            optimizer.apply([tf.constant([1.0, (step - 2.0) * 1e-3, 0.0])], [variable])
+    # The operator has 1 - 0.999 in float32: off by 6e-8 / 1e-3. Half of that goes into each of
+    # twenty updates of 0.1.
+    np.testing.assert_allclose(ours.numpy(), reference.numpy(), atol=6e-5)
+    for a, b in zip(pairs[0][1].variables, pairs[1][1].variables, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=6e-5)
+
+
 @pytest.mark.parametrize("decay", [1.0, 1.5])
 @pytest.mark.parametrize("name", ["adam", "momentum"])
 def test_an_optimizer_survives_serialization(name, decay):

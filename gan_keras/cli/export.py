@@ -21,6 +21,13 @@ def _define(values):
     absl_flags.DEFINE_integer(
         "version", None, "Version number (default: the next free one).", flag_values=values
     )
+    absl_flags.DEFINE_enum(
+        "dtype",
+        "float32",
+        ["float32", "bfloat16"],
+        "What the layers compute in: bfloat16 is faster where the processor has it, and not exact.",
+        flag_values=values,
+    )
 
 
 def _export(values):
@@ -31,6 +38,6 @@ def _export(values):
     flags.import_tensorflow()
     from gan_keras import exporting
 
-    path = exporting.export(values.workdir, values.export_dir, values.version)
+    path = exporting.export(values.workdir, values.export_dir, values.version, values.dtype)
     print(f"exported {path}")
     print(f"serve:  gan-keras-serve --model_base_path {values.export_dir}")

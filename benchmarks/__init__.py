@@ -1,0 +1,1 @@
+"""Side-by-side comparisons that anyone can run: see README.md."""

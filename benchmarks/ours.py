@@ -1,0 +1,54 @@
+"""This package, as `gan_keras.training` puts it together, with nothing beside the step."""
+
+from benchmarks import command
+from benchmarks.ticker import Ticker
+from gan_keras import config as configs
+from gan_keras import data, training
+from gan_keras import strategy as strategies
+
+ENDLESS = 10**9  # steps in the one epoch, which the clock ends
+
+
+class Loop:
+    """The contestant: `GAN.fit` without the callbacks of a run.
+
+    Args:
+        network: `dcgan` or `mlp`.
+        images: Not used: the package reads its own, which are the same.
+        fields: Fields of the configuration that differ from those of the command.
+        steps_per_call: Steps in each call of the training graph.
+    """
+
+    def __init__(self, network, images=None, fields=None, steps_per_call=1):
+        config = configs.from_preset(**command.given(network, fields))
+        with strategies.build(config.strategy, config.batch_size).scope():
+            self.gan = training.build(config)
+        self.gan.steps_per_execution = steps_per_call
+        self.dataset = data.load(config).batches(config.batch_size, config.seed)
+        self.images_per_step = config.batch_size
+
+    def run(self, clock):
+        self.gan.fit(
+            self.dataset,
+            steps_per_epoch=ENDLESS,
+            callbacks=[Ticker(clock)],
+            shuffle=False,
+            verbose=0,
+        )
+
+    def wait(self):
+        self.gan.generator.trainable_variables[0].numpy()
+
+    def weights(self):
+        return weights(self.gan)
+
+
+def weights(gan):
+    """Returns the trainable weights of both players as arrays."""
+    return {
+        "generator": [variable.numpy() for variable in gan.generator.trainable_variables],
+        "discriminator": [variable.numpy() for variable in gan.discriminator.trainable_variables],
+    }
+
+
+build = Loop

@@ -1,0 +1,94 @@
+"""The networks as a user of Keras writes them: layers with their defaults."""
+
+import contextlib
+import math
+
+import keras
+from keras import layers
+
+from benchmarks import work
+
+
+@contextlib.contextmanager
+def policy(dtype):
+    """Sets Keras' dtype policy for what is built inside."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def dcgan():
+    """Returns the generator and the discriminator, whose output is a logit."""
+    generator = keras.Sequential(
+        [
+            keras.Input((work.LATENT_DIM,)),
+            layers.Dense(7 * 7 * 128, use_bias=False),
+            layers.Reshape((7, 7, 128)),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Conv2DTranspose(64, 4, strides=2, padding="same", use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Conv2DTranspose(1, 4, strides=2, padding="same"),
+            layers.Activation("tanh", dtype="float32"),
+        ]
+    )
+    discriminator = keras.Sequential(
+        [
+            keras.Input(work.SHAPE),
+            layers.Conv2D(64, 4, strides=2, padding="same"),
+            layers.LeakyReLU(negative_slope=work.LEAK),
+            layers.Conv2D(128, 4, strides=2, padding="same", use_bias=False),
+            layers.BatchNormalization(),
+            layers.LeakyReLU(negative_slope=work.LEAK),
+            layers.Flatten(),
+            layers.Dense(1, dtype="float32"),
+        ]
+    )
+    return generator, discriminator
+
+
+def mlp():
+    """Returns the generator and the discriminator, whose output is a logit."""
+    generator = keras.Sequential(
+        [
+            keras.Input((work.LATENT_DIM,)),
+            layers.Dense(256),
+            layers.LeakyReLU(negative_slope=work.LEAK),
+            layers.Dense(512),
+            layers.LeakyReLU(negative_slope=work.LEAK),
+            layers.Dense(math.prod(work.SHAPE)),
+            layers.Activation("tanh", dtype="float32"),
+            layers.Reshape(work.SHAPE, dtype="float32"),
+        ]
+    )
+    discriminator = keras.Sequential(
+        [
+            keras.Input(work.SHAPE),
+            layers.Flatten(),
+            layers.Dense(512),
+            layers.LeakyReLU(negative_slope=work.LEAK),
+            layers.Dense(256),
+            layers.LeakyReLU(negative_slope=work.LEAK),
+            layers.Dense(1, dtype="float32"),
+        ]
+    )
+    return generator, discriminator
+
+
+NETWORKS = {"dcgan": dcgan, "mlp": mlp}
+
+
+def adam():
+    return keras.optimizers.Adam(work.LEARNING_RATE, work.BETA_1)
+
+
+def weights(generator, discriminator):
+    """Returns the trainable weights of both players as arrays."""
+    return {
+        "generator": [variable.numpy() for variable in generator.trainable_variables],
+        "discriminator": [variable.numpy() for variable in discriminator.trainable_variables],
+    }

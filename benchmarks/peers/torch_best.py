@@ -1,0 +1,73 @@
+"""The same step with all that makes PyTorch fast: what its users reach when they try.
+
+bfloat16 autocast, channels last, fused Adam, no number read in the loop, and no gradient of D's
+weights while G is updated.
+"""
+
+import contextlib
+
+import torch
+from torch import nn
+
+from benchmarks import work
+from benchmarks.peers import torch_networks
+
+
+class Best:
+    """The contestant; `autocast` off is the same in float32."""
+
+    images_per_step = work.BATCH_SIZE
+    wait = staticmethod(torch_networks.wait)
+
+    def __init__(self, network, images, autocast=True):
+        self.device = torch_networks.device()
+        generator, discriminator = torch_networks.NETWORKS[network]()
+        self.generator = generator.to(self.device, memory_format=torch.channels_last)
+        self.discriminator = discriminator.to(self.device, memory_format=torch.channels_last)
+        self.autocast = autocast
+        self.loss = nn.BCEWithLogitsLoss()
+        self.d_optimizer = torch_networks.adam(self.discriminator, fused=True)
+        self.g_optimizer = torch_networks.adam(self.generator, fused=True)
+        images = torch_networks.channels_first(images)
+        self.images = images.contiguous(memory_format=torch.channels_last)
+        shape = (work.BATCH_SIZE, 1)
+        self.ones = torch.ones(shape, device=self.device)
+        self.zeros = torch.zeros(shape, device=self.device)
+
+    def step(self, real):
+        noise = torch.randn(len(real), work.LATENT_DIM, device=self.device)
+        with self._precision():
+            fake = self.generator(noise)
+            real_logits = self.discriminator(real)
+            fake_logits = self.discriminator(fake.detach())
+        loss = self.loss(real_logits.float(), self.ones) + self.loss(
+            fake_logits.float(), self.zeros
+        )
+        self.d_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.d_optimizer.step()
+
+        self.discriminator.requires_grad_(False)
+        with self._precision():
+            logits = self.discriminator(fake)
+        self.g_optimizer.zero_grad(set_to_none=True)
+        self.loss(logits.float(), self.ones).backward()
+        self.g_optimizer.step()
+        self.discriminator.requires_grad_(True)
+
+    def _precision(self):
+        if not self.autocast:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def run(self, clock):
+        for real in torch_networks.batches(self.images):
+            self.step(real)
+            if not clock.tick():
+                return
+
+    def weights(self):
+        return torch_networks.weights(self.generator, self.discriminator)
+
+
+build = Best
