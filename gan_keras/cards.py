@@ -33,6 +33,7 @@ class Card:
         details: What else the metric found, such as Parzen's sigma.
         version: Of gan_keras.
         wall_seconds: What the score took, features included.
+        temperature: What latents were multiplied by; 1 is the prior that G was trained with.
     """
 
     metric: str
@@ -50,18 +51,24 @@ class Card:
     details: dict
     version: str
     wall_seconds: float
+    temperature: float = 1.0
 
     @property
     def file(self):
         """Name of the card's file: cards of one subject, step, metric and extractor replace."""
         subject = f"step-{self.step:06}" if self.step is not None else self.subject
+        if self.temperature != 1:
+            subject += f"-temperature-{self.temperature:g}"
         extractor = self.protocol["extractor"]["name"]
         return f"{subject}-{self.metric}-{extractor}.json".replace(" ", "-")
 
     @property
     def label(self):
         """The row of a table that the card belongs in."""
-        return self.subject if self.run is None else f"{self.run}, step {self.step:,}"
+        if self.run is None:
+            return self.subject
+        cooled = f", temperature {self.temperature:g}" if self.temperature != 1 else ""
+        return f"{self.run}, step {self.step:,}{cooled}"
 
 
 def save(card, folder):
@@ -94,7 +101,7 @@ def load(path):
 
 
 def find(place):
-    """Returns the cards of a run, a folder of cards, or a file: the newest step of each metric.
+    """Returns the cards of a run, a folder of cards, or a file: of each score the newest step.
 
     Raises:
         UsageError: there are none.
@@ -109,7 +116,7 @@ def find(place):
         raise UsageError(f"{place}: no score cards there; make some with gan-keras-evaluate")
     newest = {}
     for card in sorted(cards, key=lambda card: card.step or 0):
-        newest[card.subject, card.metric, card.protocol["extractor"]["name"]] = card
+        newest[card.subject, card.temperature, *column(card)] = card
     return list(newest.values())
 
 

@@ -211,6 +211,7 @@ PRESETS = {
         # Without it G never finds two or three of the 25.
         "instance_noise": 0.5,
         "instance_noise_steps": 20_000,
+        "ema_decay": 0.999,
         "sample_every": 500,
         "checkpoint_every": 5000,
     },
@@ -226,7 +227,7 @@ PRESETS = {
     # The same networks and data, with what ten years have taught: docs/results.md has both.
     "goodfellow2014_adam": {
         **_PAPER,
-        "steps": 20_000,
+        "steps": 15_000,
         "learning_rate": 2e-3,
         "learning_rate_decay": 1.00005,
         "ema_decay": 0.9998,

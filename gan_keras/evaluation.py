@@ -29,6 +29,7 @@ def evaluate(
     classifier=None,
     seed=0,
     floors=True,
+    temperature=1.0,
     say=print,
 ):
     """Scores the generator of a run, and writes a card for every score.
@@ -42,6 +43,8 @@ def evaluate(
         classifier: File of the extractor `classifier`; the usual one by default.
         seed: Of the latents, the choice of real images, and the resampling.
         floors: Whether to score real training images and uniform noise as well.
+        temperature: What latents are multiplied by: below 1 samples are more typical, and there
+            is less variety (Kingma and Dhariwal 2018, https://arxiv.org/abs/1807.03039).
         say: Called with lines for a person to read.
 
     Returns:
@@ -57,7 +60,7 @@ def evaluate(
         config.shape, config.latent_dim, config.width, seed=config.seed
     )
     step = checkpoints.restore_generator(generator, workdir, step)
-    judge = Judge(config, metrics, num_samples, extractor, classifier, seed, say)
+    judge = Judge(config, metrics, num_samples, extractor, classifier, seed, temperature, say)
     found = judge.generator(generator, step, workdir.resolve().name)
     if floors:
         found += judge.floors(workdir / cards.FOLDER)
@@ -92,6 +95,7 @@ class Judge:
         extractor="classifier",
         classifier=None,
         seed=0,
+        temperature=1.0,
         say=print,
     ):
         of_points = config.dataset in configs.DENSITIES
@@ -103,6 +107,7 @@ class Judge:
         self.config = config
         self.num_samples = num_samples
         self.seed = seed
+        self.temperature = temperature
         self.say = say
         say(f"loading {config.dataset}")
         if of_points:
@@ -115,7 +120,9 @@ class Judge:
     def generator(self, generator, step, run):
         """Returns the cards of a generator at a step of a run."""
         self.say(f"generating {self.num_samples:,} samples of step {step:,}")
-        outputs = generate(generator, self.config.prior, self.num_samples, self.seed)
+        outputs = generate(
+            generator, self.config.prior, self.num_samples, self.seed, self.temperature
+        )
         return self._cards(
             self.scores.samples(outputs),
             subject=cards.GENERATOR,
@@ -123,6 +130,7 @@ class Judge:
             step=step,
             preset=self.config.preset,
             training_seed=self.config.seed,
+            temperature=self.temperature,
         )
 
     def floors(self, folder):
@@ -189,9 +197,10 @@ class Judge:
         )
 
 
-def generate(generator, prior, count, seed):
+def generate(generator, prior, count, seed, temperature=1.0):
     """Returns float32 (count, ...) of a generator; a pure function of its weights and the seed."""
     latents = PRIORS[prior]((count, generator.input_shape[-1]), seed=[seed, LATENT_DRAW])
+    latents *= temperature
     parts = [
         generator(latents[i : i + CHUNK], training=False).numpy() for i in range(0, count, CHUNK)
     ]

@@ -33,7 +33,7 @@ SEED_STREAM = 0
 _TEMPORARY = f".exporting-{platform.node()}-"
 
 
-def export(workdir, export_dir, version=None, dtype="float32"):
+def export(workdir, export_dir, version=None, dtype="float32", temperature=1.0):
     """Exports the newest checkpoint of a run.
 
     Args:
@@ -42,6 +42,8 @@ def export(workdir, export_dir, version=None, dtype="float32"):
         version: Integer from 1; the next free one by default.
         dtype: `float32` or `bfloat16`: what the layers compute in; images are float32 in any
             case. In bfloat16 a picture may differ a little in a batch of another size.
+        temperature: What latents are multiplied by that are drawn from seeds: below 1 pictures
+            are more typical, and there is less variety. Latents of callers are taken as given.
 
     Returns:
         The path of the version folder.
@@ -76,10 +78,10 @@ def export(workdir, export_dir, version=None, dtype="float32"):
         _clear_abandoned(export_dir)
         temporary = export_dir / f"{_TEMPORARY}{os.getpid()}"
         try:
-            served = Served(folding.fold(generator, dtype), config.prior)
+            served = Served(folding.fold(generator, dtype), config.prior, temperature)
             tf.saved_model.save(served, str(temporary), signatures=served.signatures())
             _write_warmup(temporary, config.latent_dim)
-            _write_card(temporary, config, step, dtype)
+            _write_card(temporary, config, step, dtype, temperature)
             return _rename(temporary, export_dir, version)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -96,7 +98,7 @@ class Served(tf.Module):
     as first dimension, and a picture depends on its own row only.
     """
 
-    def __init__(self, generator, prior):
+    def __init__(self, generator, prior, temperature=1.0):
         super().__init__()
         # Keras' variables are wrappers: tracked as they are, the file would restore copies of
         # them, and a server would find the graph's own uninitialised. So the module tracks
@@ -104,6 +106,7 @@ class Served(tf.Module):
         self._variables = [variable.value for variable in generator.variables]
         self._images = functools.partial(generator, training=False)
         self._prior = PRIORS[prior]
+        self._temperature = temperature
         self._latent_dim = generator.input_shape[-1]
 
     def signatures(self):
@@ -134,7 +137,7 @@ class Served(tf.Module):
             seed,
             fn_output_signature=tf.TensorSpec([self._latent_dim], tf.float32),
         )
-        pixels = self._images(latents)
+        pixels = self._images(self._temperature * latents)
         pixels = tf.round((pixels - contract.PIXEL_MIN) * 127.5)
         return {contract.IMAGES: tf.saturate_cast(pixels, tf.uint8)}
 
@@ -209,11 +212,12 @@ def _write_warmup(folder, latent_dim):
                 records.write(log.SerializeToString())
 
 
-def _write_card(folder, config, step, dtype):
+def _write_card(folder, config, step, dtype, temperature):
     """Writes what the model is and where it comes from."""
     card = {
         "step": step,
         "dtype": dtype,
+        "temperature": temperature,
         "dataset": config.dataset,
         "config": dataclasses.asdict(config),
         "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),

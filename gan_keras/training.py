@@ -168,7 +168,8 @@ def describe(config):
 def _opening(config, images, strategy, workdir, first):
     start = f"goes on from step {first:,}" if first else "starts"
     return (
-        f"data: {images.describe()}\ndevices: {_devices(strategy)}\n"
+        f"data: {images.describe()}\n"
+        f"devices: {_devices(strategy)}, computing in {config.mixed_precision}\n"
         f"training {start}, to step {config.steps:,}, in {workdir}"
     )
 

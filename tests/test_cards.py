@@ -63,6 +63,18 @@ def test_newest_step_of_a_run(tmp_path):
     assert found == {("precision", 40), ("recall", 5)}
 
 
+def test_a_temperature_is_another_row_and_another_file(tmp_path):
+    cooled = card(value=0.25, temperature=0.5)
+    for each in (card(), cooled):
+        cards.save(each, tmp_path / "scores")
+    found = cards.find(tmp_path)
+    assert sorted(found, key=lambda each: each.value) == [cooled, card()]
+    assert [line.split(" | ")[0].strip("| ") for line in cards.table(found)[2:]] == [
+        "one, step 20",
+        "one, step 20, temperature 0.5",
+    ]
+
+
 def test_table_has_floors_last_and_says_what_is_better():
     shown = cards.table(
         [

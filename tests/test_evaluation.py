@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from gan_keras import cards, checkpoints, data, evaluation, scoring, training
 from gan_keras import config as configs
@@ -118,6 +119,13 @@ def test_an_older_checkpoint(small_run, tmp_path):
     )
     assert card.step == 10
     (small_run / "scores" / card.file).unlink()
+
+
+def test_temperature_multiplies_the_latents(small_run, tmp_path):
+    gan = training.build(configs.load(small_run))
+    latents = PRIORS["normal"]((600, gan.latent_dim), seed=[3, -2])
+    made = evaluation.generate(gan.generator, "normal", 600, seed=3, temperature=0.5)
+    assert_allclose(made, gan(0.5 * latents), atol=1e-6)
 
 
 def test_evaluation_while_training(tmp_path, small_run):

@@ -177,6 +177,18 @@ def test_a_bfloat16_export_makes_nearly_the_same_pictures(small_run, gan, tmp_pa
     assert json.loads((tmp_path / "1" / "model_card.json").read_text())["dtype"] == "bfloat16"
 
 
+def test_a_cooled_export_multiplies_the_latents_it_draws(small_run, gan, tmp_path):
+    flags = [f"--workdir={small_run}", f"--export_dir={tmp_path}", "--temperature=0.5"]
+    assert export.run(flags) == 0
+    cooled = tf.saved_model.load(str(tmp_path / "1")).signatures
+    latents = np.stack([PRIORS["normal"]([8], seed=[seed, 0]) for seed in range(3)])
+    pixels = np.round((gan(0.5 * latents).numpy() + 1) * 127.5)
+    assert np.abs(sample(cooled, range(3)).astype(float) - pixels).max() <= 1
+    given = cooled["serving_default"](latents=tf.constant(latents))["images"]
+    assert_allclose(given, gan(latents), atol=1e-6)
+    assert json.loads((tmp_path / "1" / "model_card.json").read_text())["temperature"] == 0.5
+
+
 def test_versions_count_up_and_are_never_overwritten(small_run, tmp_path):
     for name in ("007", "notes", "12.tmp"):
         (tmp_path / name).mkdir()

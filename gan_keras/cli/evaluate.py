@@ -54,6 +54,10 @@ def _define(values):
         "seed", 0, "Seed of latents, choice of real images and resampling.",
         lower_bound=0, upper_bound=2**31 - 1, flag_values=values,
     )  # fmt: skip
+    absl_flags.DEFINE_float(
+        "temperature", 1.0, "What latents are multiplied by: less makes samples more typical.",
+        lower_bound=0.0, upper_bound=10.0, flag_values=values,
+    )  # fmt: skip
     absl_flags.DEFINE_boolean(
         "floors", True, "Whether to score real training images and uniform noise, too.",
         flag_values=values,
@@ -76,6 +80,7 @@ def _evaluate(values):
         values.classifier,
         values.seed,
         values.floors,
+        values.temperature,
         say=lambda line: print(line, flush=True),
     )
     print(*cards.table(found), sep="\n")

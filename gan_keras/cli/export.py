@@ -28,6 +28,14 @@ def _define(values):
         "What the layers compute in: bfloat16 is faster where the processor has it, and not exact.",
         flag_values=values,
     )
+    absl_flags.DEFINE_float(
+        "temperature",
+        1.0,
+        "What latents drawn from seeds are multiplied by: less makes pictures more typical.",
+        lower_bound=0.0,
+        upper_bound=10.0,
+        flag_values=values,
+    )
 
 
 def _export(values):
@@ -38,6 +46,8 @@ def _export(values):
     flags.import_tensorflow()
     from gan_keras import exporting
 
-    path = exporting.export(values.workdir, values.export_dir, values.version, values.dtype)
+    path = exporting.export(
+        values.workdir, values.export_dir, values.version, values.dtype, values.temperature
+    )
     print(f"exported {path}")
     print(f"serve:  gan-keras-serve --model_base_path {values.export_dir}")

@@ -171,6 +171,7 @@ class ImageScores:
         nats = parzen.log_likelihood(generated, real, choice.sigma)
         details = {
             "sigma": choice.sigma,
+            "validation_nats": float(choice.log_likelihoods.max()),
             "standard_error": float(nats.std() / np.sqrt(len(nats))),
             "sigmas_tried": choice.sigmas.tolist(),
             "grid_widened": choice.widened,
