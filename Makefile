@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint test-serving clean reuse
+.PHONY: help demo test test-faults lint test-serving clean reuse
 
 help:
 	@echo "make demo          train on digits, export, serve, and query over gRPC and REST"
 	@echo "make test          linters, import layers, tests"
+	@echo "make test-faults   what takes minutes: kills, full disks, broken files, load"
 	@echo "make test-serving  the client against TensorFlow Serving in Docker"
 	@echo "make clean         remove $(VENV) and caches; runs/ and exports/ stay"
 
@@ -15,7 +16,10 @@ demo: reuse $(VENV)/.installed
 	@$(VENV)/bin/python scripts/demo.py
 
 test: lint
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n 2 --dist worksteal
+
+test-faults: $(VENV)/.installed-test
+	$(VENV)/bin/python -m pytest -m faults
 
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .
