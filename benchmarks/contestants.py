@@ -33,7 +33,7 @@ class Contestant:
 
 
 # The package's own precisions: the fields of the configuration, and the dtype that they mean.
-OURS = {"float32": {}, "bfloat16": {"mixed_precision": "bfloat16"}}
+OURS = {dtype: {"mixed_precision": dtype} for dtype in ("float32", "bfloat16")}
 
 CONTESTANTS = {
     **{

@@ -24,7 +24,7 @@ NETWORKS = ("dcgan", "mlp", "maxout", "points")
 PRIORS = ("normal", "uniform")
 GENERATOR_LOSSES = ("non_saturating", "minimax")
 OPTIMIZERS = ("adam", "momentum")
-PRECISIONS = ("float32", "bfloat16", "float16")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 
 
@@ -90,9 +90,9 @@ class Config:
         below=1.0,
     )
     mixed_precision: str = _flag(
-        "float32",
-        "What the layers compute in; weights, losses and pixels are float32 in any case. float16 "
-        "is for GPUs.",
+        "auto",
+        "What the layers compute in; weights, losses and pixels are float32 in any case. auto: "
+        "bfloat16 where the devices are made for it, and the scores the same; float16 is for GPUs.",
         choices=PRECISIONS,
     )
     optimizer: str = _flag("adam", "Optimizer of both networks.", choices=OPTIMIZERS)

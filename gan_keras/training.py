@@ -1,15 +1,24 @@
 """From a Config to a trained run in a folder: `workdir/{checkpoints, logs, samples}`."""
 
 import contextlib
+import dataclasses
 import fcntl
 import signal
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 
 import tensorflow as tf
 
-from gan_keras import callbacks, cards, checkpoints, data, evaluation, networks, optimizers
+from gan_keras import (
+    callbacks,
+    cards,
+    checkpoints,
+    data,
+    evaluation,
+    networks,
+    optimizers,
+    precision,
+)
 from gan_keras import config as configs
 from gan_keras import strategy as strategies
 from gan_keras.errors import UserError
@@ -17,7 +26,7 @@ from gan_keras.gan import GAN
 from gan_keras.images import grid
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Outcome:
     """How a call of `train` ended."""
 
@@ -38,7 +47,7 @@ def build(config):
         latent_dim=config.latent_dim,
         width=config.width,
         seed=config.seed,
-        precision=config.mixed_precision,
+        precision=precision.choose(config.mixed_precision, config.network)[0],
     )
     gan = GAN(
         generator,
@@ -88,8 +97,7 @@ def train(config, workdir, say=print):
         UsageError: the configuration cannot be trained, or is not that of the folder.
     """
     workdir = Path(workdir)
-    if (workdir / configs.CONFIG_FILE).exists():
-        configs.check_resumable(configs.load(workdir), config, workdir)
+    config, why = _settled(config, workdir)
     strategy = strategies.build(config.strategy, config.batch_size)
     with strategy.scope():
         gan = build(config)
@@ -106,7 +114,7 @@ def train(config, workdir, say=print):
             return Outcome(first, first, stopped=False)
         if chief:
             configs.save(config, workdir)
-        say(_opening(config, images, strategy, workdir, first))
+        say(_opening(config, why, images, strategy, workdir, first))
 
         intervals = [config.log_every, config.sample_every, config.checkpoint_every]
         if config.evaluate_every:
@@ -149,6 +157,7 @@ def describe(config):
     strategy = strategies.build(config.strategy, config.batch_size)
     with strategy.scope():
         gan = build(config)
+    chosen, why = precision.choose(config.mixed_precision, config.network)
     images = data.load(config)
     batch = next(iter(images.batches(config.batch_size, config.seed)))
     return "\n".join(
@@ -160,16 +169,32 @@ def describe(config):
             f"generator: {gan.generator.count_params():,} parameters, "
             f"to {gan.generator.output_shape[1:]}",
             f"discriminator: {gan.discriminator.count_params():,} parameters",
-            f"devices: {_devices(strategy)}",
+            f"devices: {_devices(strategy)}, computing in {chosen} ({why})",
         ]
     )
 
 
-def _opening(config, images, strategy, workdir, first):
+def _settled(config, workdir):
+    """Settles what `auto` computes in, once for all calls in a folder; and why it is so.
+
+    The precision decides what a run computes: on another machine it stays what it was.
+    """
+    wanted, why = config.mixed_precision, None
+    if (workdir / configs.CONFIG_FILE).exists():
+        stored = configs.load(workdir)
+        if wanted == "auto":
+            wanted, why = stored.mixed_precision, "as before"
+        config = dataclasses.replace(config, mixed_precision=wanted)
+        configs.check_resumable(stored, config, workdir)
+    chosen, reason = precision.choose(wanted, config.network)
+    return dataclasses.replace(config, mixed_precision=chosen), why or reason
+
+
+def _opening(config, why, images, strategy, workdir, first):
     start = f"goes on from step {first:,}" if first else "starts"
     return (
         f"data: {images.describe()}\n"
-        f"devices: {_devices(strategy)}, computing in {config.mixed_precision}\n"
+        f"devices: {_devices(strategy)}, computing in {config.mixed_precision} ({why})\n"
         f"training {start}, to step {config.steps:,}, in {workdir}"
     )
 

@@ -7,6 +7,8 @@ import json
 import math
 import re
 import shlex
+import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -19,11 +21,13 @@ from benchmarks import (
     load,
     machine,
     measure,
+    operators,
     pairing,
     processes,
     report,
     sample,
     serve,
+    start,
     train,
     ways,
     work,
@@ -36,7 +40,7 @@ from gan_keras.errors import UsageError, UserError
 
 PROGRAMS = {
     f"benchmarks.{module.__name__.split('.')[1]}": module
-    for module in (train, sample, serve, load, measure, ways)
+    for module in (train, sample, serve, start, operators, load, measure, ways)
 }
 
 
@@ -486,3 +490,62 @@ def test_serve_holds_ours_against_its_peer():
 def test_a_peer_needs_to_serve_the_same(capsys):
     assert serve.run(["--server=127.0.0.1:8500"]) == 2
     assert "--server=127.0.0.1:8500: give --export_dir too" in capsys.readouterr().err
+
+
+# Start and memory
+
+
+def test_the_clock_of_a_start_stops_at_the_line(capfd):
+    code = "print('no'); print('step 1', flush=True); big = bytearray(64 << 20); print(len(big))"
+    seen = start.watch([sys.executable, "-c", code], "step ")
+    assert seen["seconds"] > 0
+    assert seen["peak"] > 64 << 20  # In bytes, and of that process: its array is in it.
+    with pytest.raises(UserError, match="printed no 'never'"):
+        start.watch([sys.executable, "-c", code], "never")
+    with pytest.raises(UserError, match="failed"):
+        start.watch([sys.executable, "-c", "raise SystemExit(3)"])
+
+
+def test_start_reports_ratios_to_a_bare_tensorflow():
+    rounds = [
+        {
+            start.BARE: {"seconds": 2.0 * slow, "peak": 400 * start.MIB},
+            start.HELP: {"seconds": 0.5 * slow, "peak": 20 * start.MIB},
+            start.TRAIN: {"seconds": 5.0 * slow, "peak": 600 * start.MIB},
+        }
+        for slow in (1, 2, 3)
+    ]
+    line = next(line for line in start.describe(rounds).splitlines() if "progress" in line)
+    assert [cell.strip() for cell in line.split("|")[2:-1]] == [
+        "10.00 (5.00–15.00)", "2.50", "600", "1.50"
+    ]  # fmt: skip
+
+
+# Operators
+
+
+def test_a_profile_is_summed_by_kind(tmp_path):
+    """Against matrix products whose number is known, of which only those in a loop count."""
+    tf = pytest.importorskip("tensorflow")
+
+    @tf.function
+    def loop(matrix):
+        for _ in tf.range(5):
+            matrix = tf.linalg.matmul(matrix, matrix) / 32.0
+        return tf.sort(matrix)
+
+    loop(tf.ones((32, 32)))
+    with tf.profiler.experimental.Profile(str(tmp_path)):
+        loop(tf.ones((32, 32)))
+    seconds = operators.times(next(tmp_path.glob("**/*.xplane.pb")))
+    assert any("MatMul" in kind for kind in seconds)
+    assert not any("Sort" in kind or "TopK" in kind for kind in seconds)
+    assert all(each > 0 for each in seconds.values())
+
+
+def test_kinds_are_shown_by_their_share():
+    seconds = Counter({"Conv2D": 6.0, "MatMul": 3.0, "Add": 0.75, "Mul": 0.25})
+    text = operators.describe(seconds, 6.0, rows=2, cores=2)
+    assert "| Conv2D     | 60.0% |" in text
+    assert "| all others | 10.0% |" in text
+    assert "Of 10.00 s in operators within 6.00 s of training on 2 cores" in text
