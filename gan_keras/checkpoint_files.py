@@ -70,10 +70,10 @@ def seal(folder, step):
     Raises:
         OSError: the disk is full, or cannot be written to.
     """
-    paths = _files(folder, step)
-    for path in paths:
+    sealed = _sealed_paths(folder, step)
+    for path in sealed:
         _sync(path)
-    text = "".join(f"{_digest(path)}  {path.name}\n" for path in paths)
+    text = "".join(f"{_digest(path)}  {path.name}\n" for path in sealed)
     path = Path(folder, f"ckpt-{step}{SEAL}")
     files.write(path, text.encode("ascii"))
     _sync(path)
@@ -102,14 +102,14 @@ def set_aside(folder, step):
         if not list(Path(folder).glob(f"ckpt-{step}.*{suffix}")):
             break
         number += 1
-    for path in _files(folder, step, seal=True):
+    for path in paths(folder, step):
         with contextlib.suppress(FileNotFoundError):
             path.rename(path.with_name(path.name + suffix))
 
 
 def remove(folder, step):
     """Removes a checkpoint; the seal last, so that a kill leaves nothing that no one removes."""
-    for path in _files(folder, step, seal=True):
+    for path in paths(folder, step):
         path.unlink(missing_ok=True)
 
 
@@ -143,16 +143,19 @@ def _parse(line, step):
     return name, digest
 
 
-def _files(folder, step, seal=False):
-    folder = Path(folder)
-    paths = [*sorted(folder.glob(f"ckpt-{step}.data-?????-of-?????"))]
-    paths.append(folder / f"ckpt-{step}.index")
-    return [*paths, folder / f"ckpt-{step}{SEAL}"] if seal else paths
+def paths(folder, step):
+    """Returns the files of a checkpoint, its data, index and seal, there or not."""
+    return [*_sealed_paths(folder, step), Path(folder, f"ckpt-{step}{SEAL}")]
+
+
+def _sealed_paths(folder, step):
+    data = sorted(Path(folder).glob(f"ckpt-{step}.data-?????-of-?????"))
+    return [*data, Path(folder, f"ckpt-{step}.index")]
 
 
 def _unreadable(folder, step):
     """As `damage`, of a checkpoint without digests: by TensorFlow's checksums."""
-    names = [path.name for path in _files(folder, step) if path.exists()]
+    names = [path.name for path in _sealed_paths(folder, step) if path.exists()]
     for ending in (".index", ".data-00000-of-"):
         if not any(ending in name for name in names):
             return f"ckpt-{step}{ending.removesuffix('-00000-of-')} is missing"

@@ -84,7 +84,7 @@ def manager(gan, workdir, keep):
     }
     if gan.ema_generator:
         parts[AVERAGE] = gan.ema_generator
-    return Checkpoints(tf.train.Checkpoint(**parts), _directory(workdir), keep)
+    return Checkpoints(tf.train.Checkpoint(**parts), directory(workdir), keep)
 
 
 def restore_latest(checkpoints, set_aside=True):
@@ -109,6 +109,29 @@ def restore_latest(checkpoints, set_aside=True):
     checkpoints.checkpoint.restore(checkpoint_files.prefix(folder, step)).assert_consumed()
 
 
+def locate(workdir, step=None):
+    """Returns the step of a whole checkpoint: that one, or the newest.
+
+    Raises:
+        UserError: the run has no checkpoint, or a damaged one is all that it has or was asked for.
+        UsageError: it has none of that step.
+    """
+    folder = directory(workdir)
+    steps = checkpoint_files.survey(folder)
+    if step is None:
+        step, damaged = _newest_whole(folder)
+        if step is None:
+            _refuse_if_lost(folder, damaged)
+            raise UserError(f"{workdir}: no checkpoint there yet; train for longer first")
+        _tell(folder, step, damaged, "left there")
+    elif step not in steps:
+        kept = ", ".join(map(str, sorted(steps))) or "none"
+        raise UsageError(f"--checkpoint={step}: not kept in {workdir}; choose from {kept}")
+    elif wrong := checkpoint_files.damage(folder, step):
+        raise UserError(f"--checkpoint={step}: {wrong}, in {folder}; choose another")
+    return step
+
+
 def restore_generator(generator, workdir, step=None):
     """Restores the generator to sample from: the average, if the run keeps one.
 
@@ -122,23 +145,10 @@ def restore_generator(generator, workdir, step=None):
         The training step of the checkpoint.
 
     Raises:
-        UserError: the run has no checkpoint, or a damaged one is all that it has or was asked for.
-        UsageError: it has none of that step.
+        UserError, UsageError: as `locate`.
     """
-    folder = _directory(workdir)
-    steps = checkpoint_files.survey(folder)
-    if step is None:
-        step, damaged = _newest_whole(folder)
-        if step is None:
-            _refuse_if_lost(folder, damaged)
-            raise UserError(f"{workdir}: no checkpoint there yet; train for longer first")
-        _tell(folder, step, damaged, "left there")
-    elif step not in steps:
-        kept = ", ".join(map(str, sorted(steps))) or "none"
-        raise UsageError(f"--checkpoint={step}: not kept in {workdir}; choose from {kept}")
-    elif wrong := checkpoint_files.damage(folder, step):
-        raise UserError(f"--checkpoint={step}: {wrong}, in {folder}; choose another")
-    path = checkpoint_files.prefix(folder, step)
+    step = locate(workdir, step)
+    path = checkpoint_files.prefix(directory(workdir), step)
     names = [name for name, _ in tf.train.list_variables(path)]
     part = AVERAGE if any(name.startswith(f"{AVERAGE}/") for name in names) else "generator"
     tf.train.Checkpoint(**{part: generator}).restore(path).expect_partial()
@@ -174,5 +184,6 @@ def _tell(folder, step, damaged, fate):
         print(line, file=sys.stderr, flush=True)
 
 
-def _directory(workdir):
+def directory(workdir):
+    """Returns the folder of a run's checkpoints."""
     return Path(workdir, "checkpoints")
