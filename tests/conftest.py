@@ -1,6 +1,7 @@
 """What all tests share: where things are, and small runs made once."""
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,14 @@ def program():
         )
 
     return run
+
+
+@pytest.fixture
+def limited():
+    """Lets no file of this process grow beyond so many bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture(scope="session")

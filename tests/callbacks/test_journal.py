@@ -1,7 +1,5 @@
 """Event files that do not take an event are found out, and whole ones never blamed."""
 
-import resource
-
 import pytest
 import tensorflow as tf
 
@@ -30,14 +28,6 @@ def test_a_second_journal_has_its_own_file(tmp_path):
     for journal in (first, second):
         scalars(journal, 3)
         journal.flush()
-
-
-@pytest.fixture
-def limited():
-    """Lets no file grow beyond so many bytes, as a full disk would not."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_events_that_do_not_fit_are_told(tmp_path, limited):
