@@ -1,5 +1,6 @@
 """What all tests share: where things are, and small runs made once."""
 
+import contextlib
 import os
 import resource
 import subprocess
@@ -41,12 +42,18 @@ def program():
     return run
 
 
-@pytest.fixture
-def limited():
-    """Lets no file of this process grow beyond so many bytes, as on a disk that is full."""
+@contextlib.contextmanager
+def limited(size):
+    """Lets no file of this process grow beyond so many bytes, as on a disk that is full.
+
+    No fixture: pytest reports a test before its fixtures end, maybe to a file.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from numpy.testing import assert_array_equal
 from gan_keras import checkpoint_files, checkpoints, networks
 from gan_keras.errors import UsageError, UserError
 from gan_keras.gan import GAN
+from tests.conftest import limited
 
 REAL = np.random.default_rng(0).uniform(-1, 1, (64, 8, 8, 1)).astype("float32")
 
@@ -242,20 +243,18 @@ def test_the_generator_of_the_newest_whole_one(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("size", [0, 40, 100, 150])
-def test_a_full_disk_leaves_the_checkpoints_before(size, tmp_path, limited):
+def test_a_full_disk_leaves_the_checkpoints_before(size, tmp_path):
     """The variable alone has 200 bytes."""
     saved = simple(tmp_path)
     save(saved, 1)
     before = contents(tmp_path)
-    limited(size)
-    with pytest.raises(UserError) as refusal:
+    with limited(size), pytest.raises(UserError) as refusal:
         save(saved, 2)
     assert str(refusal.value) == (
         f"{tmp_path}: the checkpoint of step 2 cannot be saved: File too large; make room "
         "there; the same command goes on from ckpt-1"
     )
     assert contents(tmp_path) == before
-    limited(10_000)
     save(simple(tmp_path), 2)
     assert tf.train.latest_checkpoint(str(tmp_path)).endswith("ckpt-2")
 

@@ -7,13 +7,13 @@ import pytest
 import tensorflow as tf
 
 from gan_keras import files
+from tests.conftest import limited
 
 
-def test_a_failure_names_the_file_and_leaves_what_was_there(tmp_path, limited):
+def test_a_failure_names_the_file_and_leaves_what_was_there(tmp_path):
     path = tmp_path / "file"
     files.write(path, b"before")
-    limited(10)
-    with pytest.raises(OSError, match="File too large") as failure:
+    with limited(10), pytest.raises(OSError, match="File too large") as failure:
         files.write(path, b"longer than ten bytes")
     assert failure.value.filename == str(path)
     assert path.read_bytes() == b"before"
@@ -32,9 +32,8 @@ def test_the_remedy(error, told):
     assert files.why(error).startswith(told)
 
 
-def test_the_reason_in_tensorflows_frame(tmp_path, limited):
+def test_the_reason_in_tensorflows_frame(tmp_path):
     variable = tf.train.Checkpoint(values=tf.Variable(tf.zeros([50])))
-    limited(20)
-    with pytest.raises(tf.errors.OpError) as failure:
+    with limited(20), pytest.raises(tf.errors.OpError) as failure:
         variable.write(str(tmp_path / "ckpt"))
     assert files.why(failure.value) == "File too large; make room there"

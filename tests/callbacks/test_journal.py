@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from gan_keras.callbacks import Journal
 from gan_keras.errors import UserError
+from tests.conftest import limited
 
 
 def scalars(journal, count):
@@ -30,29 +31,32 @@ def test_a_second_journal_has_its_own_file(tmp_path):
         journal.flush()
 
 
-def test_events_that_do_not_fit_are_told(tmp_path, limited):
+def test_events_that_do_not_fit_are_told(tmp_path):
     """TensorFlow's own flush says nothing of it."""
     journal = Journal(tmp_path)
-    limited(2000)
     scalars(journal, 10)
     journal.flush()
     # Not more than the queue holds, so that it is left to the flush to write it.
     with journal.as_default(0):
         tf.summary.text("long", "a" * 3000)
-    with pytest.raises(UserError, match="the file ends within one; make room there"):
+    with limited(2000), pytest.raises(UserError, match="the file ends within one; make room there"):
         journal.flush()
 
 
-def test_a_full_queue_that_does_not_fit_is_told(tmp_path, limited):
+def test_a_full_queue_that_does_not_fit_is_told(tmp_path):
     journal = Journal(tmp_path)
-    limited(2000)
-    with pytest.raises(UserError, match="cannot be written: File too large; make room there"):
+    with (
+        limited(2000),
+        pytest.raises(UserError, match="cannot be written: File too large; make room there"),
+    ):
         scalars(journal, 1000)
 
 
-def test_no_file_at_all_is_told(tmp_path, limited):
-    limited(0)
-    with pytest.raises(UserError, match="cannot be written: File too large; make room there"):
+def test_no_file_at_all_is_told(tmp_path):
+    with (
+        limited(0),
+        pytest.raises(UserError, match="cannot be written: File too large; make room there"),
+    ):
         Journal(tmp_path)
 
 
