@@ -47,7 +47,7 @@ def test_a_full_queue_that_does_not_fit_is_told(tmp_path):
     journal = Journal(tmp_path)
     with (
         limited(2000),
-        pytest.raises(UserError, match="cannot be written: File too large; make room there"),
+        pytest.raises(UserError, match="written: File too large; make room"),
     ):
         scalars(journal, 1000)
 
@@ -55,7 +55,7 @@ def test_a_full_queue_that_does_not_fit_is_told(tmp_path):
 def test_no_file_at_all_is_told(tmp_path):
     with (
         limited(0),
-        pytest.raises(UserError, match="cannot be written: File too large; make room there"),
+        pytest.raises(UserError, match="written: File too large; make room"),
     ):
         Journal(tmp_path)
 
