@@ -19,4 +19,4 @@ def test_killed_once(preset, strategy, devices, forks, tmp_path):
     known = configs.PRESETS[preset].get("dataset") in configs.DENSITIES
     small = POINTS if known else PICTURES
     flags = (f"--preset={preset}", *small, "--batch_size=16", f"--strategy={strategy}")
-    test_kills.train_through_kills(forks, tmp_path, flags, kills=1, seed=4, devices=devices)
+    test_kills.train_through_kills(forks, tmp_path, flags, kills=1, seed=0, devices=devices)
