@@ -36,11 +36,12 @@ def test_events_that_do_not_fit_are_told(tmp_path):
     journal = Journal(tmp_path)
     scalars(journal, 10)
     journal.flush()
-    # Not more than the queue holds, so that it is left to the flush to write it.
-    with journal.as_default(0):
-        tf.summary.text("long", "a" * 3000)
-    with limited(2000), pytest.raises(UserError, match="the file ends within one; make room there"):
-        journal.flush()
+    with limited(2000):
+        # Not more than the queue holds, so that it is left to a flush to write it.
+        with journal.as_default(0):
+            tf.summary.text("long", "a" * 3000)
+        with pytest.raises(UserError, match="the file ends within one; make room there"):
+            journal.flush()
 
 
 def test_a_full_queue_that_does_not_fit_is_told(tmp_path):
