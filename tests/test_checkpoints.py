@@ -182,6 +182,12 @@ def survive_damage(folder, times, seed, capsys):
             for step in STEPS
             if all(before.get(n) == pristine[n] for n in pristine if n.startswith(f"ckpt-{step}."))
         ]
+        # Without its seal, a whole checkpoint under another's name cannot be told from its own.
+        if "ckpt-3.sha256" not in before and all(
+            before.get(f"ckpt-3{end}") == pristine[f"ckpt-2{end}"]
+            for end in (".data-00000-of-00001", ".index")
+        ):
+            continue
         saved = simple(copy)
         saved.checkpoint.values.assign(tf.fill([50], -1.0))
         capsys.readouterr()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -27,7 +28,7 @@ class Player:
     def restore(self, step):
         """From a checkpoint, after every number in memory was made another one."""
         for variable in self.variables():
-            variable.assign(np.full(variable.shape, 3, variable.dtype))
+            variable.assign(tf.fill(variable.shape, tf.cast(3, variable.dtype)))
         path = self.saved.folder / f"ckpt-{step}"
         self.saved.checkpoint.restore(str(path)).assert_consumed()
         assert self.gan.step == step
