@@ -163,7 +163,8 @@ def _unreadable(folder, step):
         reader = tf.train.load_checkpoint(prefix(folder, step))
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
-    except (tf.errors.OpError, RuntimeError, ValueError):
+    # The reader makes an IndexError of a file that is too short, and others of other damage.
+    except Exception:
         return f"ckpt-{step}.index or its data are damaged"
     return None
 

@@ -66,6 +66,9 @@ def test_without_a_seal_tensorflows_checksums_decide(folder):
     raw[len(raw) // 2] ^= 1
     (folder / FILES[0]).write_bytes(raw)
     assert checkpoint_files.damage(folder, 2) == "ckpt-2.index or its data are damaged"
+    for length in (0, 100):
+        (folder / FILES[0]).write_bytes(raw[:length])
+        assert checkpoint_files.damage(folder, 2) == "ckpt-2.index or its data are damaged"
     (folder / FILES[0]).unlink()
     assert checkpoint_files.damage(folder, 2) == "ckpt-2.data is missing"
 
