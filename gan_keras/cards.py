@@ -79,7 +79,7 @@ def save(card, folder):
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, text.encode())
     except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+        raise UserError(f"{path}: cannot be written: {files.why(error)}") from None
     return path
 
 

@@ -20,7 +20,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 import gan_keras
-from gan_keras import checkpoints, contract, folding, networks
+from gan_keras import checkpoints, contract, files, folding, networks
 from gan_keras import config as configs
 from gan_keras.errors import UsageError, UserError
 from gan_keras.priors import PRIORS
@@ -85,9 +85,9 @@ def export(workdir, export_dir, version=None, dtype="float32", temperature=1.0):
             return _rename(temporary, export_dir, version)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
+    except (OSError, tf.errors.OpError) as error:
         raise UserError(
-            f"--export_dir={export_dir}: cannot be written: {error.strerror or error}"
+            f"--export_dir={export_dir}: cannot be written: {files.why(error)}"
         ) from None
 
 

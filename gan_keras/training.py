@@ -2,12 +2,11 @@
 
 import contextlib
 import dataclasses
+import errno
 import fcntl
 import signal
 import threading
 from pathlib import Path
-
-import tensorflow as tf
 
 from gan_keras import (
     callbacks,
@@ -22,8 +21,19 @@ from gan_keras import (
 from gan_keras import config as configs
 from gan_keras import strategy as strategies
 from gan_keras.errors import UserError
+from gan_keras.files import why
 from gan_keras.gan import GAN
 from gan_keras.images import grid
+
+_CANNOT_WRITE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EIO,
+    errno.EACCES,
+    errno.EPERM,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +103,8 @@ def train(config, workdir, say=print):
         An Outcome.
 
     Raises:
-        UserError: the data cannot be had, or another run is at work in the folder.
+        UserError: the data cannot be had, another run is at work in the folder, its checkpoints
+            are all damaged, or it cannot be written to.
         UsageError: the configuration cannot be trained, or is not that of the folder.
     """
     workdir = Path(workdir)
@@ -104,9 +115,10 @@ def train(config, workdir, say=print):
     images = data.load(config, cache_dir=workdir / "data")
     chief = strategies.is_chief(strategy)
 
-    with _locked(workdir) if chief else contextlib.nullcontext(), _caught_signals() as caught:
+    locked = _locked(workdir) if chief else contextlib.nullcontext()
+    with locked, _told_what_cannot_be_written(), _caught_signals() as caught:
         saved = checkpoints.manager(gan, workdir, config.keep_checkpoints)
-        checkpoints.restore_latest(saved)
+        checkpoints.restore_latest(saved, set_aside=chief)
         first = gan.step
         if first == 0 and config.network == "maxout":
             networks.maxout.start_from(gan.generator, images.mean())
@@ -124,8 +136,7 @@ def train(config, workdir, say=print):
         if chief:
             # One writer a folder: TensorBoard follows only the newest file of each.
             train, *bounds = (
-                tf.summary.create_file_writer(str(workdir / "logs" / name))
-                for name in ("train", *callbacks.BOUNDS)
+                callbacks.Journal(workdir / "logs" / name) for name in ("train", *callbacks.BOUNDS)
             )
             bounds = dict(zip(callbacks.BOUNDS, bounds, strict=True))
             beside += [
@@ -231,6 +242,20 @@ def _locked(workdir):
                 f"--workdir={workdir}: another run is at work there; stop it, or name another"
             ) from None
         yield
+
+
+@contextlib.contextmanager
+def _told_what_cannot_be_written():
+    """Makes a UserError of a full disk and the like; other errors are not the user's."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        raise UserError(
+            f"{error.filename or 'standard output'}: cannot be written: {why(error)}, and the same "
+            "command goes on from the newest checkpoint"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -1,6 +1,8 @@
 """What all tests share: where things are, and small runs made once."""
 
+import contextlib
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +40,20 @@ def program():
         )
 
     return run
+
+
+@contextlib.contextmanager
+def limited(size):
+    """Lets no file of this process grow beyond so many bytes, as on a disk that is full.
+
+    No fixture: pytest reports a test before its fixtures end, maybe to a file.
+    """
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from gan_keras.callbacks.density import Density
 from gan_keras.callbacks.evaluate import Evaluate
+from gan_keras.callbacks.journal import Journal
 from gan_keras.callbacks.pace import Pace
 from gan_keras.callbacks.progress import Progress
 from gan_keras.callbacks.samples import Grid, Samples
@@ -13,6 +14,7 @@ __all__ = [
     "Density",
     "Evaluate",
     "Grid",
+    "Journal",
     "Pace",
     "Progress",
     "Samples",

@@ -10,7 +10,7 @@ class Evaluate(keras.callbacks.Callback):
     """Scores the generator every so many steps: cards, and scalars `scores/<metric>`.
 
     Args:
-        writer: `tf.summary.SummaryWriter` of the run.
+        writer: The `Journal` of the run.
         folder: Folder of the cards.
         every: Steps between two evaluations.
         judge: An `evaluation.Judge`.

@@ -7,7 +7,7 @@ class Save(keras.callbacks.Callback):
     """Saves every so many steps, and the last step whatever it is.
 
     Args:
-        checkpoints: A `tf.train.CheckpointManager`.
+        checkpoints: A `checkpoints.Checkpoints`.
         every: Steps between two checkpoints.
     """
 

@@ -38,7 +38,7 @@ class Scalars(keras.callbacks.Callback):
     To the model's metrics it adds `jsd_lower_bound` = (V + log 4) / 2 <= JSD(p_data || p_g).
 
     Args:
-        writer: `tf.summary.SummaryWriter` of the run.
+        writer: The `Journal` of the run.
         bounds: The writers of the runs in `BOUNDS`, by their names.
         every: Steps between two points.
         batch_size: Real examples per step, for the speed.
@@ -76,6 +76,8 @@ class Scalars(keras.callbacks.Callback):
             with writer.as_default(step):
                 for name, value in BOUNDS[run].items():
                     tf.summary.scalar(name, value)
+        for writer in (self.writer, *self.bounds.values()):
+            writer.flush()
         self.model.reset_metrics()
 
 

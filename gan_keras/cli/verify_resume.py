@@ -1,0 +1,58 @@
+"""`gan-keras-verify-resume`: whether a run goes on to the bit after a stop."""
+
+from absl import flags as absl_flags
+
+from gan_keras import config as configs
+from gan_keras.cli import flags
+from gan_keras.errors import UsageError, UserError
+
+PROGRAM = "gan-keras-verify-resume"
+SUMMARY = (
+    "Trains on from a run's checkpoint twice, once in one go and once with a stop between, in "
+    "temporary folders, and compares weights and optimizer state bit for bit."
+)
+NAMED = 3  # Variables that a verdict names.
+
+
+def run(argv=None):
+    """Runs the command and returns its exit status: 0 if all is equal, 1 if not."""
+    return flags.guarded(PROGRAM, lambda: _verify(flags.parse(argv, PROGRAM, SUMMARY, _define)))
+
+
+def _define(values):
+    absl_flags.DEFINE_string("workdir", None, "Folder of the run.", flag_values=values)
+    absl_flags.DEFINE_integer(
+        "steps", 20, "Steps to train; the stop is in their middle.", flag_values=values
+    )
+    absl_flags.DEFINE_integer(
+        "checkpoint",
+        None,
+        "Training step to start from, 0 for the very start (default: the newest checkpoint).",
+        lower_bound=0,
+        flag_values=values,
+    )
+
+
+def _verify(values):
+    if not values.workdir:
+        raise UsageError(f"--workdir: needed; see {PROGRAM} --help")
+    configs.load(values.workdir)  # A wrong folder is told before TensorFlow is imported.
+    flags.import_tensorflow()
+    from gan_keras import resuming
+
+    found = resuming.verify(
+        values.workdir,
+        values.steps,
+        values.checkpoint,
+        say=lambda line: print(line, flush=True),
+    )
+    before, after = found.steps
+    way = f"after {before} + {after} steps from step {found.first_step:,}"
+    if found.differences:
+        names = ", ".join(list(found.differences)[:NAMED])
+        raise UserError(
+            f"--workdir={values.workdir}: does not resume exactly: {len(found.differences)} of "
+            f"{found.compared} variables differ {way}, first {names}; largest difference "
+            f"{found.largest:.3g}; exact is what a CPU promises, not every GPU"
+        )
+    print(f"resumes exactly: {found.compared} variables are equal bit for bit {way}")

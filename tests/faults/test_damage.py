@@ -1,0 +1,14 @@
+"""Hundreds of damaged folders of checkpoints."""
+
+import pytest
+
+from tests import test_checkpoints
+
+pytestmark = pytest.mark.faults
+TIMES = 500
+
+
+def test_damage(tmp_path, capsys):
+    older, lost = test_checkpoints.survive_damage(tmp_path, TIMES, 1, capsys)
+    with capsys.disabled():
+        print(f"{TIMES} damaged folders: {older} went by an older step, {lost} had none whole")

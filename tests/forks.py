@@ -1,0 +1,97 @@
+"""Commands in processes of their own that do not each import TensorFlow.
+
+One process imports and then forks a child per command: TensorFlow survives a fork as long as
+nothing was computed before it. What a command does, how it is killed and what it leaves are those
+of a process that was started anew.
+"""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+SERVER = """
+import json, os, sys
+from gan_keras.cli import evaluate, export, flags, train, verify_resume
+flags.import_tensorflow()
+import tensorflow as tf
+from gan_keras import evaluation, exporting, resuming, training
+print("ready", flush=True)
+for line in sys.stdin:
+    order = json.loads(line)
+    child = os.fork()
+    if not child:
+        for number, path in ((1, order["out"]), (2, order["err"])):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
+        if order["devices"] > 1:
+            one = tf.config.LogicalDeviceConfiguration()
+            cpu = tf.config.list_physical_devices("CPU")[0]
+            tf.config.set_logical_device_configuration(cpu, [one] * order["devices"])
+        status = 99
+        try:
+            status = globals()[order["name"]].run(order["arguments"])
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+    print(child, flush=True)
+    status = os.waitpid(child, 0)[1]
+    print(os.waitstatus_to_exitcode(status), flush=True)
+"""
+
+
+class Forks:
+    """Starts commands one after the other; `close` ends the process that they come from.
+
+    Args:
+        folder: Where what they print is kept.
+    """
+
+    def __init__(self, folder):
+        self.out, self.err = Path(folder, "out"), Path(folder, "err")
+        self.server = subprocess.Popen(
+            [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert self.server.stdout.readline() == b"ready\n"
+        self.child = self.status = None
+
+    def start(self, name, *arguments, devices=1):
+        """Starts a command by the name of its module."""
+        order = {"name": name, "arguments": [*map(str, arguments)], "devices": devices}
+        for path in (self.out, self.err):
+            path.write_text("")
+        order |= {"out": str(self.out), "err": str(self.err)}
+        self.server.stdin.write(json.dumps(order).encode() + b"\n")
+        self.server.stdin.flush()
+        self.child, self.status = int(self.server.stdout.readline()), None
+
+    def wait(self, seconds=None):
+        """Returns the exit status, negative for a signal; None if it is at work still."""
+        if self.status is None and select.select([self.server.stdout], [], [], seconds)[0]:
+            self.status = int(self.server.stdout.readline())
+        return self.status
+
+    def wait_until(self, condition):
+        """Waits until the condition holds; fails if the command ends before."""
+        while not condition():
+            assert self.wait(0.002) is None or condition(), self.err.read_text()
+
+    def kill(self):
+        os.kill(self.child, signal.SIGKILL)
+        assert self.wait() == -signal.SIGKILL, self.err.read_text()
+
+    def run(self, name, *arguments, devices=1):
+        """Runs a command to its end and returns its exit status."""
+        self.start(name, *arguments, devices=devices)
+        return self.wait()
+
+    def close(self):
+        self.server.stdin.close()
+        self.server.wait()
+        self.server.stdout.close()

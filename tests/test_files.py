@@ -1,0 +1,39 @@
+"""Files that are there whole or not at all, and what is said where the disk is full."""
+
+import errno
+import os
+
+import pytest
+import tensorflow as tf
+
+from gan_keras import files
+from tests.conftest import limited
+
+
+def test_a_failure_names_the_file_and_leaves_what_was_there(tmp_path):
+    path = tmp_path / "file"
+    files.write(path, b"before")
+    with limited(10), pytest.raises(OSError, match="File too large") as failure:
+        files.write(path, b"longer than ten bytes")
+    assert failure.value.filename == str(path)
+    assert path.read_bytes() == b"before"
+    assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "No space left on device; make room"),
+        (OSError(errno.EROFS, os.strerror(errno.EROFS)), "Read-only file system; make it possible"),
+        (OSError("odd"), "odd; make it possible"),
+    ],
+)
+def test_the_remedy(error, told):
+    assert files.why(error).startswith(told)
+
+
+def test_the_reason_in_tensorflows_frame(tmp_path):
+    variable = tf.train.Checkpoint(values=tf.Variable(tf.zeros([50])))
+    with limited(20), pytest.raises(tf.errors.OpError) as failure:
+        variable.write(str(tmp_path / "ckpt"))
+    assert files.why(failure.value) == "File too large; make room there"
