@@ -67,5 +67,10 @@ def restore_generator(generator, workdir, step=None):
     return step
 
 
+def any_saved(workdir):
+    """Whether there is a checkpoint in `workdir`, be it a damaged one."""
+    return any(Path(_directory(workdir)).glob("*.index"))
+
+
 def _directory(workdir):
     return str(Path(workdir, "checkpoints"))

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import os
 import signal
 import threading
 from dataclasses import dataclass
@@ -88,12 +89,12 @@ def train(config, workdir, say=print):
         UsageError: the configuration cannot be trained, or is not that of the folder.
     """
     workdir = Path(workdir)
-    if (workdir / configs.CONFIG_FILE).exists():
+    if os.path.exists(workdir / configs.CONFIG_FILE):
         configs.check_resumable(configs.load(workdir), config, workdir)
     strategy = strategies.build(config.strategy, config.batch_size)
     with strategy.scope():
         gan = build(config)
-    images = data.load(config, cache_dir=workdir / "data")
+    images = data.load(config, cache_dir=workdir / "data", resumes=checkpoints.any_saved(workdir))
     chief = strategies.is_chief(strategy)
 
     with _locked(workdir) if chief else contextlib.nullcontext(), _caught_signals() as caught:
