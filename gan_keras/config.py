@@ -251,8 +251,7 @@ def _check(item, value):
         raise UsageError(f"--{item.name}={value}: must be finite")
     if kind is str and value != visible(value):
         raise UsageError(
-            f"--{item.name}={visible(value)}: has characters that cannot be shown; "
-            "choose another name"
+            f"--{item.name}={value}: has characters that cannot be shown; choose another name"
         )
     return _check_bounds(item.name, value, bounds)
 

@@ -3,7 +3,7 @@
 import json
 
 from gan_keras import __version__
-from gan_keras.errors import UserError, visible
+from gan_keras.errors import UserError
 
 # What the first version wrote. A field that came, or comes, later has a default with which a run
 # computes what it computed before; so an older file, which lacks it, can still be read.
@@ -42,16 +42,17 @@ def read(path, known):
         ) from None
     if not isinstance(fields, dict):
         raise UserError(f"{path}: holds no configuration; restore it, or name another --workdir")
-    unknown = ", ".join(sorted(fields.keys() - known))
+    unknown = sorted(fields.keys() - known)
     if unknown:
         raise UserError(
-            f"{path}: has fields that gan_keras {__version__} does not know ({visible(unknown)}), "
+            f"{path}: has fields that gan_keras {__version__} does not know "
+            f"({', '.join(unknown)}), "
             "as a newer version writes them; install that, or name another --workdir"
         )
-    missing = ", ".join(name for name in FIRST_FIELDS if name not in fields)
+    missing = [name for name in FIRST_FIELDS if name not in fields]
     if missing:
         raise UserError(
-            f"{path}: lacks fields that every version writes ({missing}); "
+            f"{path}: lacks fields that every version writes ({', '.join(missing)}); "
             "restore it, or name another --workdir"
         )
     return fields

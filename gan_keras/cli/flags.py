@@ -7,7 +7,7 @@ import tempfile
 
 from absl import flags
 
-from gan_keras.errors import UsageError, UserError, visible
+from gan_keras.errors import UsageError, UserError
 
 
 def parse(argv, program, summary, define):
@@ -51,7 +51,7 @@ def guarded(program, command):
     try:
         return command() or 0
     except UserError as error:
-        print(f"{program}: {visible(str(error))}", file=sys.stderr)
+        print(f"{program}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)

@@ -1,11 +1,9 @@
 """From picture files of any kind to pixels of one size."""
 
 import concurrent.futures
-import contextlib
 import itertools
 import os
 import stat
-import threading
 import warnings
 
 import numpy as np
@@ -19,8 +17,9 @@ CHUNK_BYTES = 2**26  # and what may come of them, if they are large.
 # Pillow's own limit: a quarter of a gigabyte as RGB. It is held against the header, so that what
 # claims more is never decoded.
 MAX_PIXELS = 89_478_485
-# Pictures with more wait for each other: while it is decoded, turned and laid on white, a pixel
-# takes up to 24 bytes, which for the largest is 2 GB, and would be so for every thread.
+# Pictures with more are read by one thread: while it is decoded, turned and laid on white, a pixel
+# takes up to 24 bytes, which for the largest is 2 GB. With a lock instead, every thread would
+# still keep what its allocator does not give back.
 LARGE_PIXELS = 2**22
 ORIENTATION = 0x0112  # The EXIF tag.
 # How to turn what has this orientation (EXIF 2.3, section 4.6.4).
@@ -34,10 +33,8 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-_large = threading.Lock()
 
-
-def read(file, size, channels):
+def read(file, size, channels, most=MAX_PIXELS):
     """Reads one picture.
 
     It is turned upright by its EXIF orientation, laid on white where it is transparent, cut to
@@ -48,9 +45,11 @@ def read(file, size, channels):
         file: A path or a binary file.
         size: Wanted height and width.
         channels: 1 for grey, 3 for RGB.
+        most: Pixels that are decoded, of those that the file has, or of the fewer that a JPEG
+            decoder makes of them.
 
     Returns:
-        (size, size, channels) uint8.
+        (size, size, channels) uint8; None, and nothing is decoded, if it has more than `most`.
 
     Raises:
         Exception: it cannot be decoded, is no regular file, or has more than `MAX_PIXELS`
@@ -65,10 +64,10 @@ def read(file, size, channels):
         # A JPEG file decodes faster at a half, quarter or eighth of its size. Twice of what is
         # wanted leaves the filter enough to work on.
         picture.draft(None, (2 * size, 2 * size))
-        large = picture.width * picture.height > LARGE_PIXELS
-        with _large if large else contextlib.nullcontext():
-            picture.load()
-            return fit(_opaque(_upright(picture)), size, channels)
+        if picture.width * picture.height > most:
+            return None
+        picture.load()
+        return fit(_opaque(_upright(picture)), size, channels)
 
 
 def _check_regular(status):
@@ -125,10 +124,10 @@ def read_all(files, size, channels, skipped):
         (n, size, size, channels) uint8 with n <= read.
     """
 
-    def attempt(named):
+    def attempt(named, most):
         name, file = named
         try:
-            return read(file, size, channels)
+            return read(file, size, channels, most)
         except Exception as error:  # Decoders raise what they like.
             return name, _reason(error)
 
@@ -142,7 +141,10 @@ def read_all(files, size, channels, skipped):
         # Pillow's remarks on odd files do not say which file is meant.
         warnings.simplefilter("ignore")
         while chunk := list(itertools.islice(files, at_once)):
-            results = list(threads.map(attempt, chunk))
+            results = list(threads.map(attempt, chunk, itertools.repeat(LARGE_PIXELS)))
+            for number, result in enumerate(results):
+                if result is None:
+                    results[number] = attempt(chunk[number], MAX_PIXELS)
             pixels = [result for result in results if isinstance(result, np.ndarray)]
             skipped.extend(result for result in results if isinstance(result, tuple))
             yield len(chunk), np.array(pixels, np.uint8).reshape(-1, size, size, channels)

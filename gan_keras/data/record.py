@@ -7,6 +7,7 @@ the files.
 
 import dataclasses
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -35,7 +36,9 @@ def hold(source, cache_dir, resumes):
         UserError: it has changed and nothing is kept, or the record cannot be read or written.
     """
     path = Path(cache_dir, FILE)
-    then = _read(path) if resumes and path.exists() else None
+    if not source.identity:
+        return source
+    then = _read(path) if resumes and os.path.exists(path) else None
     if then is None:
         _write(path, source)
         return source

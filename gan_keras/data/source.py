@@ -15,7 +15,7 @@ class Source:
         most: How many images there can be; broken ones make it fewer.
         chunks: Function that returns an iterator of (read, pixels): how many images were tried,
             and what came of them, (n, size, size, channels) uint8 with n <= read.
-        identity: Text that changes whenever the pixels would.
+        identity: Text that changes whenever the pixels would; empty where they never do.
         slow: Whether the work is worth keeping for the next run.
         skipped: Filled with (file, reason) while the chunks are read.
         labels: Function that returns the classes of the images that could be read, (n,) int64
