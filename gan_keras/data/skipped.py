@@ -1,5 +1,6 @@
 """Telling a person which files could not be used."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -43,8 +44,8 @@ def _write(cache_dir, lines):
         if lines:
             path.parent.mkdir(parents=True, exist_ok=True)
             files.write(path, "".join(f"{line}\n" for line in lines).encode())
-        else:
-            path.unlink(missing_ok=True)
+        elif os.path.exists(path):
+            path.unlink()
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written: {error.strerror}; make room, or name another --workdir"

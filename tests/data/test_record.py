@@ -5,9 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
-from gan_keras import data
+from gan_keras import config as configs
+from gan_keras import data, training
 from gan_keras.data import record
 from gan_keras.errors import UserError
 
@@ -85,7 +87,7 @@ def test_what_is_not_changed_is_not_told(begun, capsys):
     config, _, kept = begun
     capsys.readouterr()
     data.load(config, cache_dir=kept, resumes=True)
-    assert "changed" not in capsys.readouterr().err
+    assert "has changed" not in capsys.readouterr().err
 
 
 def test_a_run_without_a_step_takes_the_pictures_as_they_are(begun, capsys):
@@ -94,10 +96,9 @@ def test_a_run_without_a_step_takes_the_pictures_as_they_are(begun, capsys):
     everything(folder)
     capsys.readouterr()
     assert levels(data.load(config, cache_dir=kept)) == levels(data.load(config))
-    assert "changed" not in capsys.readouterr().err
+    assert "has changed" not in capsys.readouterr().err
     # And is held to these from then on.
-    remove_again = folder / "07.png"
-    remove_again.unlink()
+    (folder / "07.png").unlink()
     assert 70 in levels(data.load(config, cache_dir=kept, resumes=True))
 
 
@@ -150,3 +151,37 @@ def test_a_record_that_cannot_be_written_is_named(painted, folder_config, tmp_pa
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"images\.json: cannot be written: Not a directory; "):
         data.load(folder_config(painted), cache_dir=tmp_path / "file" / "data")
+
+
+@pytest.mark.faults
+def test_a_run_whose_pictures_change_ends_where_an_undisturbed_one_does(painted, tmp_path):
+    """Bit by bit, the networks and both optimizers."""
+
+    def weights(workdir, *until):
+        for steps in until:
+            config = configs.from_preset(
+                "pictures",
+                dataset=f"folder:{painted}",
+                image_size=8,
+                channels=1,
+                network="mlp",
+                width=8,
+                latent_dim=4,
+                batch_size=8,
+                steps=steps,
+            )
+            training.train(config, workdir, say=lambda line: None)
+            if steps != until[-1]:
+                everything(painted)
+        reader = tf.train.load_checkpoint(workdir / "checkpoints")
+        # How often was saved is not of the run.
+        beside = ("_CHECKPOINTABLE_OBJECT_GRAPH", "save_counter/.ATTRIBUTES/VARIABLE_VALUE")
+        names = reader.get_variable_to_shape_map().keys() - set(beside)
+        return {name: reader.get_tensor(name) for name in names}
+
+    whole = weights(tmp_path / "whole", 12)
+    halves = weights(tmp_path / "halves", 5, 12)
+    assert len(whole) > 20
+    assert whole.keys() == halves.keys()
+    for name, value in whole.items():
+        np.testing.assert_array_equal(halves[name], value, err_msg=name)
