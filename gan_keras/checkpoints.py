@@ -4,6 +4,7 @@ That is the networks, both optimizers and the step. All noise and the order of t
 from the seed and the step, so that no other random state exists.
 """
 
+import glob
 import shutil
 import sys
 from pathlib import Path
@@ -187,3 +188,9 @@ def _tell(folder, step, damaged, fate):
 def directory(workdir):
     """Returns the folder of a run's checkpoints."""
     return Path(workdir, "checkpoints")
+
+
+def any_saved(workdir):
+    """Whether there is a checkpoint in `workdir`, be it a damaged one."""
+    # Unlike pathlib's, it finds nothing in what cannot be a folder.
+    return bool(glob.glob(f"{glob.escape(str(directory(workdir)))}/*.index"))

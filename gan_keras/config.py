@@ -5,11 +5,12 @@ The fields make the command line's flags; name, default and help stand here only
 
 import dataclasses
 import json
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gan_keras import files
-from gan_keras.errors import UsageError, UserError
+from gan_keras import config_file, files
+from gan_keras.errors import UsageError, UserError, visible
 
 CONFIG_FILE = "config.json"
 
@@ -26,6 +27,10 @@ GENERATOR_LOSSES = ("non_saturating", "minimax")
 OPTIMIZERS = ("adam", "momentum")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
+
+# Bound of the whole numbers that have none of their own, and more than any run needs: what
+# overflows inside TensorFlow fails with errors that name no flag.
+LARGEST = 2**31 - 1
 
 
 def _flag(default, help, *, choices=None, least=None, most=None, above=None, below=None):
@@ -52,7 +57,7 @@ class Config:
     held_out: int = _flag(
         0, "Images at the end of the training split that are kept out of training.", least=0
     )
-    image_size: int = _flag(28, "Height and width of the images, in pixels.", least=1)
+    image_size: int = _flag(28, "Height and width of the images, in pixels.", least=1, most=2**12)
     channels: int = _flag(1, "1 for grey images, 3 for colour.", choices=(1, 3))
     network: str = _flag("dcgan", "Architecture of generator and discriminator.", choices=NETWORKS)
     width: int = _flag(
@@ -61,10 +66,11 @@ class Config:
         "maxout: units of the generator's layers, of which the discriminator has a fifth; "
         "points: units of all layers.",
         least=1,
+        most=2**16,
     )
-    latent_dim: int = _flag(100, "Numbers in one latent vector z.", least=1)
+    latent_dim: int = _flag(100, "Numbers in one latent vector z.", least=1, most=2**16)
     prior: str = _flag("normal", "Distribution of z: N(0, 1), or U[-1, 1].", choices=PRIORS)
-    batch_size: int = _flag(128, "Real images per update, over all devices.", least=2)
+    batch_size: int = _flag(128, "Real images per update, over all devices.", least=2, most=2**20)
     steps: int = _flag(2000, "Total of training steps, those of earlier runs included.", least=1)
     seed: int = _flag(
         0, "Seed of weights, noise and the order of the data.", least=0, most=2**31 - 1
@@ -126,10 +132,7 @@ class Config:
         if self.preset not in PRESETS:
             raise UsageError(f"--preset={self.preset}: unknown; choose from {', '.join(PRESETS)}")
         if not self.dataset:
-            raise UsageError(
-                f"--dataset: preset {self.preset} has none of its own; "
-                "name your pictures, as in --dataset=folder:/path"
-            )
+            raise UsageError("--dataset=: empty; name your pictures, as in --dataset=folder:/path")
 
     @property
     def shape(self):
@@ -241,10 +244,15 @@ PRESETS = {
 def _check(item, value):
     """Holds one field's value against its type and bounds."""
     kind, bounds = item.type, item.metadata
-    if kind is float and type(value) is int:
-        return _check_bounds(item.name, value, bounds)
-    if type(value) is not kind:
+    if type(value) is not kind and not (kind is float and type(value) is int):
         raise UsageError(f"--{item.name}={value!r}: must be of type {kind.__name__}")
+    # Written so that NaN fails too.
+    if kind is float and not abs(value) <= sys.float_info.max:
+        raise UsageError(f"--{item.name}={value}: must be finite")
+    if kind is str and value != visible(value):
+        raise UsageError(
+            f"--{item.name}={value}: has characters that cannot be shown; choose another name"
+        )
     return _check_bounds(item.name, value, bounds)
 
 
@@ -253,13 +261,14 @@ def _check_bounds(name, value, bounds):
     above, below = bounds["above"], bounds["below"]
     if choices is not None and value not in choices:
         raise UsageError(f"--{name}={value}: choose from {', '.join(map(str, choices))}")
-    # Written so that NaN fails too.
     if least is not None and not value >= least:
         raise UsageError(f"--{name}={value}: must be at least {least}")
+    if most is None and type(value) is int:
+        most = LARGEST
     if most is not None and not value <= most:
         raise UsageError(f"--{name}={value}: must be at most {most}")
-    if above is not None and not above < value < float("inf"):
-        raise UsageError(f"--{name}={value}: must be finite and greater than {above}")
+    if above is not None and not value > above:
+        raise UsageError(f"--{name}={value}: must be greater than {above}")
     if below is not None and not value < below:
         raise UsageError(f"--{name}={value}: must be less than {below}")
 
@@ -288,22 +297,13 @@ def save(config, workdir):
 def load(workdir):
     """Returns the Config of `workdir/config.json`.
 
+    A run made before a field existed is the run with that field's default.
+
     Raises:
-        UserError: there is none, or it is not one of this version's.
+        UserError: there is none, or this version cannot read it.
     """
     path = Path(workdir, CONFIG_FILE)
-    try:
-        fields = json.loads(path.read_text())
-    except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"{workdir}: no {CONFIG_FILE} there; train a model into it first") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as JSON: {error}") from None
-    names = [item.name for item in dataclasses.fields(Config)]
-    if not isinstance(fields, dict) or sorted(fields) != sorted(names):
-        raise UserError(
-            f"{path}: not a configuration of this version of gan_keras; "
-            "use the version that wrote it, or another --workdir"
-        )
+    fields = config_file.read(path, {item.name for item in dataclasses.fields(Config)})
     try:
         return Config(**fields)
     except UsageError as error:

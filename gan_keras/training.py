@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import errno
 import fcntl
+import os
 import signal
 import threading
 from pathlib import Path
@@ -112,7 +113,7 @@ def train(config, workdir, say=print):
     strategy = strategies.build(config.strategy, config.batch_size)
     with strategy.scope():
         gan = build(config)
-    images = data.load(config, cache_dir=workdir / "data")
+    images = data.load(config, cache_dir=workdir / "data", resumes=checkpoints.any_saved(workdir))
     chief = strategies.is_chief(strategy)
 
     locked = _locked(workdir) if chief else contextlib.nullcontext()
@@ -191,7 +192,7 @@ def _settled(config, workdir):
     The precision decides what a run computes: on another machine it stays what it was.
     """
     wanted, why = config.mixed_precision, None
-    if (workdir / configs.CONFIG_FILE).exists():
+    if os.path.exists(workdir / configs.CONFIG_FILE):
         stored = configs.load(workdir)
         if wanted == "auto":
             wanted, why = stored.mixed_precision, "as before"

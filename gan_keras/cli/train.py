@@ -1,6 +1,7 @@
 """`gan-keras-train`: trains a GAN into a folder, from the start or from where it stopped."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 from absl import flags as absl_flags
@@ -67,7 +68,7 @@ def _config(values):
         if values[item.name].value is not None
     }
     workdir = values.workdir
-    if "preset" not in given and workdir and Path(workdir, configs.CONFIG_FILE).exists():
+    if "preset" not in given and workdir and os.path.exists(Path(workdir, configs.CONFIG_FILE)):
         return dataclasses.replace(configs.load(workdir), **given), workdir
     config = configs.from_preset(**{"preset": "digits", **given})
     return config, workdir or f"runs/{config.preset}"

@@ -1,11 +1,10 @@
 """Where the real images come from, and the order in which a training run sees them."""
 
 import os
-import sys
 
 import numpy as np
 
-from gan_keras.data import digits, folder, prepare
+from gan_keras.data import digits, folder, prepare, record, skipped
 from gan_keras.data.batches import Images
 from gan_keras.data.densities import DENSITIES, Points
 from gan_keras.errors import UsageError
@@ -14,10 +13,9 @@ __all__ = ["SPLITS", "Images", "Points", "has_test", "labels", "load"]
 
 # What is trained on; what was kept from it with --held_out; what the data set itself keeps.
 SPLITS = ("train", "validation", "test")
-NAMED_FILES = 20  # A folder of a thousand broken files should not scroll everything away.
 
 
-def load(config, split="train", cache_dir=None, memory_limit=prepare.MEMORY_LIMIT):
+def load(config, split="train", cache_dir=None, memory_limit=prepare.MEMORY_LIMIT, resumes=False):
     """Returns the real images of a configuration, or the Points of a known density.
 
     Files that cannot be read are named on stderr.
@@ -30,6 +28,8 @@ def load(config, split="train", cache_dir=None, memory_limit=prepare.MEMORY_LIMI
         cache_dir: Folder in which pixels that are large, or slow to make, are kept for the next
             run. By default nothing is kept.
         memory_limit: Bytes of pixels that are held in memory; more are read when needed.
+        resumes: Whether a run goes on with what `cache_dir` keeps: it gets the images of its
+            beginning, whatever became of the files.
 
     Returns:
         The Images, each (image_size, image_size, channels); of a known density, whatever the
@@ -37,7 +37,8 @@ def load(config, split="train", cache_dir=None, memory_limit=prepare.MEMORY_LIMI
 
     Raises:
         UsageError: no such data set, no image in it, or no such split of it.
-        UserError: the data set cannot be had now, or there is no room to prepare it.
+        UserError: the data set cannot be had now, or no longer as the run began with it, or
+            there is no room to prepare it.
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, not {split}")
@@ -48,8 +49,10 @@ def load(config, split="train", cache_dir=None, memory_limit=prepare.MEMORY_LIMI
             "--held_out=0: keeps no images for validation; train with --held_out=1 or more"
         )
     source = _source(config, test=split == "test")
+    if cache_dir is not None:
+        source = record.hold(source, cache_dir, resumes)
     rows = prepare.store(source, cache_dir, memory_limit)
-    _report(source)
+    skipped.report(source, cache_dir)
     images = Images(config.dataset, rows, source.skipped, source.labels)
     return images if split == "test" else _kept_or_held_out(images, split, config.held_out)
 
@@ -116,17 +119,3 @@ def _tfds(name):
     from gan_keras.data import tfds  # Slow to import, and needed by few.
 
     return tfds
-
-
-def _report(source):
-    """Names the files that were skipped, and counts them."""
-    skipped = source.skipped
-    for name, reason in skipped[:NAMED_FILES]:
-        print(f"skipped {name}: {reason}", file=sys.stderr)
-    if skipped:
-        more = f", of which {NAMED_FILES} are named" if len(skipped) > NAMED_FILES else ""
-        print(
-            f"{source.name}: skipped {len(skipped):,} of {source.most:,} files{more}",
-            file=sys.stderr,
-            flush=True,
-        )

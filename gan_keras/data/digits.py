@@ -39,7 +39,7 @@ def source(size, channels):
         channels=channels,
         most=len(images()),
         chunks=chunks,
-        identity="UCI",
+        identity="",
         slow=False,
         labels=lambda: labels().astype(np.int64),
     )

@@ -11,7 +11,9 @@ from gan_keras.data.source import Source
 from gan_keras.errors import UsageError
 
 PREFIX = "folder:"
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+SUFFIXES = (".gif", ".jpg", ".jpeg", ".png", ".webp")
+# Pictures too, which nothing here decodes: they are told of, instead of missed later.
+OTHER_SUFFIXES = (".avif", ".bmp", ".heic", ".heif", ".jxl", ".tif", ".tiff")
 
 
 def source(name, size, channels):
@@ -30,17 +32,18 @@ def source(name, size, channels):
     """
     root = _root(name)
     paths = sorted(_paths(root, name), key=os.fsencode)
-    if not paths:
+    if not any(path.lower().endswith(SUFFIXES) for path in paths):
         raise UsageError(
             f"--dataset={name}: no {', '.join(s[1:] for s in SUFFIXES)} files in {root} or below; "
             "name a folder that has some"
         )
+    files = [[path, *_state(root / path)] for path in paths]
     skipped = []
 
     def chunks():
-        files = ((path, root / path) for path in paths)
+        named = ((path, root / path) for path in paths)
         found = 0
-        for read, pixels in pictures.read_all(files, size, channels, skipped):
+        for read, pixels in pictures.read_all(named, size, channels, skipped):
             found += len(pixels)
             yield read, pixels
         if not found:
@@ -56,13 +59,14 @@ def source(name, size, channels):
         most=len(paths),
         chunks=chunks,
         skipped=skipped,
-        identity=_digest(root, paths),
+        identity=_digest(files),
         slow=True,
-        labels=_classes(paths, skipped),
+        labels=classes(paths, skipped),
+        files=files,
     )
 
 
-def _classes(paths, skipped):
+def classes(paths, skipped):
     """Returns the function that tells each picture's class, if all are in sub-folders."""
     folders = [Path(path).parts[0] for path in paths]
     if any(len(Path(path).parts) < 2 for path in paths):
@@ -79,15 +83,16 @@ def _classes(paths, skipped):
 
 def _root(name):
     path = name.removeprefix(PREFIX)
-    root = Path(path).expanduser()
+    # Unlike pathlib's, these take a user that does not exist and a name that is too long.
+    root = os.path.expanduser(path)
     if not path:
         problem = "no folder named"
-    elif not root.exists():
+    elif not os.path.exists(root):
         problem = "no such folder"
-    elif not root.is_dir():
+    elif not os.path.isdir(root):
         problem = "not a folder"
     else:
-        return root
+        return Path(root)
     raise UsageError(f"--dataset={name}: {problem}; give a folder of pictures, as {PREFIX}/path")
 
 
@@ -111,18 +116,22 @@ def _paths(root, name):
         # Sorted, so that of two links to one folder it is always the same that counts.
         subfolders[:] = sorted(sub for sub in subfolders if not sub.startswith("."))
         for file in files:
-            if not file.startswith(".") and file.lower().endswith(SUFFIXES):
+            if not file.startswith(".") and file.lower().endswith(SUFFIXES + OTHER_SUFFIXES):
                 yield os.path.relpath(os.path.join(folder, file), root)
 
 
-def _digest(root, paths):
+def _state(path):
+    """A file's length in bytes and its time of change in ns."""
+    try:
+        status = os.stat(path)
+    except OSError:  # A dangling link; reading it will say so.
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def _digest(files):
     """Hash of every file's path, length and time of change."""
     digest = hashlib.sha256()
-    for path in paths:
-        try:
-            status = os.stat(root / path)
-            state = f"{status.st_size} {status.st_mtime_ns}"
-        except OSError:  # A dangling link; reading it will say so.
-            state = "missing"
-        digest.update(os.fsencode(path) + b"\0" + state.encode() + b"\n")
+    for path, size, time in files:
+        digest.update(os.fsencode(path) + f"\0{size} {time}\n".encode())
     return digest.hexdigest()

@@ -3,18 +3,38 @@
 import concurrent.futures
 import itertools
 import os
+import stat
 import warnings
 
 import numpy as np
 from PIL import Image, ImageOps
 
 # Others are not even tried, whatever a file calls itself: each decoder is an attack surface.
-FORMATS = ("JPEG", "PNG", "WEBP")
+FORMATS = ("GIF", "JPEG", "PNG", "WEBP")
 MODES = {1: "L", 3: "RGB"}
-CHUNK = 256  # Pictures between two rounds of the threads, so that memory stays bounded.
+CHUNK = 256  # Pictures between two rounds of the threads, so that memory stays bounded;
+CHUNK_BYTES = 2**26  # and what may come of them, if they are large.
+# Pillow's own limit: a quarter of a gigabyte as RGB. It is held against the header, so that what
+# claims more is never decoded.
+MAX_PIXELS = 89_478_485
+# Pictures with more are read by one thread: while it is decoded, turned and laid on white, a pixel
+# takes up to 24 bytes, which for the largest is 2 GB. With a lock instead, every thread would
+# still keep what its allocator does not give back.
+LARGE_PIXELS = 2**22
+ORIENTATION = 0x0112  # The EXIF tag.
+# How to turn what has this orientation (EXIF 2.3, section 4.6.4).
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
-def read(file, size, channels):
+def read(file, size, channels, most=MAX_PIXELS):
     """Reads one picture.
 
     It is turned upright by its EXIF orientation, laid on white where it is transparent, cut to
@@ -25,24 +45,36 @@ def read(file, size, channels):
         file: A path or a binary file.
         size: Wanted height and width.
         channels: 1 for grey, 3 for RGB.
+        most: Pixels that are decoded, of those that the file has, or of the fewer that a JPEG
+            decoder makes of them.
 
     Returns:
-        (size, size, channels) uint8.
+        (size, size, channels) uint8; None, and nothing is decoded, if it has more than `most`.
 
     Raises:
-        Exception: it cannot be decoded, or has more than `PIL.Image.MAX_IMAGE_PIXELS` pixels;
-            of which type is up to the decoder.
+        Exception: it cannot be decoded, is no regular file, or has more than `MAX_PIXELS`
+            pixels; of which type is up to the decoder.
     """
+    if isinstance(file, os.PathLike):
+        _check_regular(os.stat(file))
     with Image.open(file, formats=FORMATS) as picture:
         # Pillow itself only warns up to twice that number.
-        if picture.width * picture.height > Image.MAX_IMAGE_PIXELS:
-            raise Image.DecompressionBombError(
-                f"{picture.width}x{picture.height} pixels, more than {Image.MAX_IMAGE_PIXELS:,}"
-            )
+        if picture.width * picture.height > MAX_PIXELS:
+            raise Image.DecompressionBombError
         # A JPEG file decodes faster at a half, quarter or eighth of its size. Twice of what is
         # wanted leaves the filter enough to work on.
         picture.draft(None, (2 * size, 2 * size))
-        return fit(_opaque(ImageOps.exif_transpose(picture)), size, channels)
+        if picture.width * picture.height > most:
+            return None
+        picture.load()
+        return fit(_opaque(_upright(picture)), size, channels)
+
+
+def _check_regular(status):
+    if not stat.S_ISREG(status.st_mode):  # Opening a named pipe would wait for ever.
+        raise OSError(0, "not a regular file")
+    if not status.st_size:
+        raise OSError(0, "empty")
 
 
 def fit(picture, size, channels):
@@ -53,11 +85,24 @@ def fit(picture, size, channels):
     return np.asarray(picture).reshape(size, size, channels)
 
 
+def _upright(picture):
+    """Returns the picture turned by its EXIF orientation, or as it is where that is broken."""
+    try:
+        turn = TURNS.get(picture.getexif().get(ORIENTATION))
+    except Exception:  # Of the parser, about what viewers ignore: the pixels may be whole.
+        turn = None
+    return picture if turn is None else picture.transpose(turn)
+
+
 def _opaque(picture):
     """Returns the picture with 8 bits per channel and without transparency."""
     if picture.mode.startswith("I"):  # 16 bits, which `convert` would clip and not scale.
-        levels = np.clip(np.asarray(picture).astype(np.float64), 0, 65535)
-        return Image.fromarray(np.rint(levels / 257).astype(np.uint8))
+        levels = np.clip(np.asarray(picture), 0, 65535)
+        key = picture.info.get("transparency")
+        grey = np.rint(levels.astype(np.float32) / 257).astype(np.uint8)
+        return Image.fromarray(
+            grey if key is None else np.where(levels == key, np.uint8(255), grey)
+        )
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
@@ -79,14 +124,15 @@ def read_all(files, size, channels, skipped):
         (n, size, size, channels) uint8 with n <= read.
     """
 
-    def attempt(named):
+    def attempt(named, most):
         name, file = named
         try:
-            return read(file, size, channels)
+            return read(file, size, channels, most)
         except Exception as error:  # Decoders raise what they like.
             return name, _reason(error)
 
     files = iter(files)
+    at_once = max(1, min(CHUNK, CHUNK_BYTES // (size * size * channels)))
     with (
         warnings.catch_warnings(),
         # Most of the work is in Pillow's C code, which lets other threads run.
@@ -94,8 +140,11 @@ def read_all(files, size, channels, skipped):
     ):
         # Pillow's remarks on odd files do not say which file is meant.
         warnings.simplefilter("ignore")
-        while chunk := list(itertools.islice(files, CHUNK)):
-            results = list(threads.map(attempt, chunk))
+        while chunk := list(itertools.islice(files, at_once)):
+            results = list(threads.map(attempt, chunk, itertools.repeat(LARGE_PIXELS)))
+            for number, result in enumerate(results):
+                if result is None:
+                    results[number] = attempt(chunk[number], MAX_PIXELS)
             pixels = [result for result in results if isinstance(result, np.ndarray)]
             skipped.extend(result for result in results if isinstance(result, tuple))
             yield len(chunk), np.array(pixels, np.uint8).reshape(-1, size, size, channels)
@@ -105,6 +154,8 @@ def _reason(error):
     """One line for a person, without the file's name, which stands before it."""
     if isinstance(error, Image.UnidentifiedImageError):
         return f"no picture of the formats {', '.join(FORMATS)}"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than {MAX_PIXELS:,} pixels"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split()) or type(error).__name__

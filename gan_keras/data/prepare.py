@@ -69,10 +69,7 @@ def _kept(source, cache_dir):
     The file is written under another name and then renamed, so that it is whole if it is
     there. Of several processes one writes and the others wait for it.
     """
-    identity = [VERSION, source.name, source.identity, source.shape]
-    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
-    label = re.sub(r"\W+", "-", source.name)[-40:].strip("-")
-    path = cache_dir / f"{label}-{digest}.uint8"
+    path = kept_path(source, cache_dir)
     partial = path.with_suffix(".partial")
     with _writing(source, cache_dir):
         cache_dir.mkdir(parents=True, exist_ok=True)
@@ -88,6 +85,14 @@ def _kept(source, cache_dir):
         if path.stat().st_size != about["count"] * int(np.prod(source.shape)):
             raise OSError(0, "damaged; delete it", str(path))
         return open(path, "rb"), about["count"]
+
+
+def kept_path(source, cache_dir):
+    """Where the pixels of a source are kept, if they are."""
+    identity = [VERSION, source.name, source.identity, source.shape]
+    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+    label = re.sub(r"\W+", "-", source.name)[-40:].strip("-")
+    return Path(cache_dir, f"{label}-{digest}.uint8")
 
 
 def _lock(file, path):
@@ -141,7 +146,7 @@ def _writing(source, folder):
     """Says what to do if the pixels cannot be kept."""
     try:
         yield
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         where = getattr(error, "filename", None) or folder
         raise UserError(
             f"--dataset={source.name}: its {source.most_bytes / 1e9:.1f} GB of pixels cannot be "

@@ -15,11 +15,13 @@ class Source:
         most: How many images there can be; broken ones make it fewer.
         chunks: Function that returns an iterator of (read, pixels): how many images were tried,
             and what came of them, (n, size, size, channels) uint8 with n <= read.
-        identity: Text that changes whenever the pixels would.
+        identity: Text that changes whenever the pixels would; empty where they never do.
         slow: Whether the work is worth keeping for the next run.
         skipped: Filled with (file, reason) while the chunks are read.
         labels: Function that returns the classes of the images that could be read, (n,) int64
             from 0 on; called when `skipped` is filled. None where there are no classes.
+        files: What the identity is made of where a person may change it: [path, bytes, time of
+            change in ns] of every file, in the order in which they are read.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Source:
     slow: bool
     skipped: list = field(default_factory=list)
     labels: Callable | None = None
+    files: list = field(default_factory=list, repr=False)
 
     @property
     def shape(self):

@@ -32,14 +32,14 @@ def test_pictures_of_all_kinds_in_the_order_of_their_paths(tmp_path, folder_conf
     save(plain((70, 80, 90)), tmp_path / "cats" / "deep" / "c.JPG", quality=100)
     save(plain((1, 2, 3)), tmp_path / "dogs" / "d.jpeg", quality=100)
     (tmp_path / "notes.txt").write_text("no picture")
-    save(plain(RED), tmp_path / "e.gif")
+    save(plain((6, 7, 8)), tmp_path / "e.gif")
     save(plain(RED), tmp_path / ".hidden.png")
     save(plain(RED), tmp_path / ".thumbnails" / "f.png")
     images, pixels = load(folder_config, tmp_path)
-    assert (images.count, images.shape) == (4, (4, 4, 3))
+    assert (images.count, images.shape) == (5, (4, 4, 3))
     assert images.skipped == []
     # JPEG may round a colour by one.
-    expected = [(10, 20, 30), (40, 50, 60), (70, 80, 90), (1, 2, 3)]
+    expected = [(10, 20, 30), (40, 50, 60), (70, 80, 90), (1, 2, 3), (6, 7, 8)]
     np.testing.assert_allclose(pixels[:, 0, 0], expected, atol=1)
     np.testing.assert_array_equal(pixels[:2, 0, 0], expected[:2])
 
@@ -126,15 +126,15 @@ def test_broken_files_are_named_counted_and_skipped(tmp_path, folder_config, cap
     whole = (tmp_path / "whole.png").read_bytes()
     (tmp_path / "d.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "e.png").symlink_to(tmp_path / "nowhere.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 64 * 64)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 64 * 64)
     save(plain(RED, (65, 64)), tmp_path / "f.png")
     images, pixels = load(folder_config, tmp_path)
     assert images.count == len(pixels) == 2
     assert [name for name, _ in images.skipped] == ["b.jpg", "c.png", "d.png", "e.png", "f.png"]
     errors = capsys.readouterr().err.splitlines()
-    assert "skipped b.jpg: no picture of the formats JPEG, PNG, WEBP" in errors
+    assert "skipped b.jpg: no picture of the formats GIF, JPEG, PNG, WEBP" in errors
     assert "skipped e.png: No such file or directory" in errors
-    assert "skipped f.png: 65x64 pixels, more than 4,096" in errors
+    assert "skipped f.png: more than 4,096 pixels" in errors
     assert errors[-1] == f"folder:{tmp_path}: skipped 5 of 7 files"
     assert len(errors) == 6
 
@@ -198,10 +198,10 @@ def test_a_picture_with_much_text_is_no_bomb_but_broken(tmp_path, folder_config)
     [
         (lambda path: None, "no such folder; give a folder of pictures"),
         (lambda path: path.write_text(""), "not a folder; give a folder of pictures"),
-        (lambda path: path.mkdir(), "no jpg, jpeg, png, webp files in .* or below; name a folder"),
+        (lambda path: path.mkdir(), "no gif, jpg, jpeg, png, webp files in .*; name a folder"),
         (
-            lambda path: save(Image.new("L", (1, 1)), path / "a.gif"),
-            "no jpg, jpeg, png, webp files",
+            lambda path: save(Image.new("L", (1, 1)), path / "a.bmp"),
+            "no gif, jpg, jpeg, png, webp files",
         ),
     ],
 )
@@ -223,6 +223,10 @@ def test_a_folder_of_broken_pictures_is_refused(tmp_path, folder_config):
 def test_an_empty_path_and_a_bare_folder_are_explained(tmp_path, folder_config):
     with pytest.raises(UsageError, match="--dataset=folder:: no folder named; give"):
         data.load(folder_config(""))
+    with pytest.raises(UsageError, match="--dataset=folder:~nobody-here/x: no such folder; give"):
+        data.load(folder_config("~nobody-here/x"))
+    with pytest.raises(UsageError, match="xx: no such folder; give"):
+        data.load(folder_config("x" * 5000))
     bare = folder_config("x").__class__(dataset=str(tmp_path))
     with pytest.raises(UsageError, match=f"is named with --dataset=folder:{tmp_path}$"):
         data.load(bare)

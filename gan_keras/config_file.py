@@ -1,0 +1,58 @@
+"""`config.json`: reading what this version, an older or a newer one left."""
+
+import json
+
+from gan_keras import __version__
+from gan_keras.errors import UserError
+
+# What the first version wrote. A field that came, or comes, later has a default with which a run
+# computes what it computed before; so an older file, which lacks it, can still be read.
+FIRST_FIELDS = (
+    *("preset", "dataset", "data_dir", "image_size", "channels", "network", "width"),
+    *("latent_dim", "prior", "batch_size", "steps", "seed", "discriminator_steps"),
+    *("generator_loss", "learning_rate", "beta_1", "strategy", "log_every", "sample_every"),
+    *("checkpoint_every", "keep_checkpoints"),
+)
+
+
+def read(path, known):
+    """Returns the fields of a configuration's file, as a dict whose values are not yet checked.
+
+    Args:
+        path: The file.
+        known: Set of the fields' names in this version.
+
+    Raises:
+        UserError: there is no such file, or it is damaged, or has a field that is not known, or
+            lacks one of `FIRST_FIELDS`.
+    """
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(
+            f"{path.parent}: no {path.name} there; train a model into it first"
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be read: {error.strerror}; make it readable, or name another --workdir"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path}: cannot be read as JSON: {error}; restore it, or name another --workdir"
+        ) from None
+    if not isinstance(fields, dict):
+        raise UserError(f"{path}: holds no configuration; restore it, or name another --workdir")
+    unknown = sorted(fields.keys() - known)
+    if unknown:
+        raise UserError(
+            f"{path}: has fields that gan_keras {__version__} does not know "
+            f"({', '.join(unknown)}), "
+            "as a newer version writes them; install that, or name another --workdir"
+        )
+    missing = [name for name in FIRST_FIELDS if name not in fields]
+    if missing:
+        raise UserError(
+            f"{path}: lacks fields that every version writes ({', '.join(missing)}); "
+            "restore it, or name another --workdir"
+        )
+    return fields

@@ -1,0 +1,117 @@
+"""What a run's images were when it began, and what it gets when they are others by now.
+
+A run that goes on must see the batches that an uninterrupted one would have seen. So it is held
+to the images of its beginning: their pixels are still in the run's folder, whatever became of
+the files.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+
+from gan_keras import files
+from gan_keras.data import folder, prepare
+from gan_keras.errors import UserError, visible
+
+FILE = "images.json"
+NAMED = 3  # Files that a person recognises the change by.
+
+
+def hold(source, cache_dir, resumes):
+    """Returns the source that the run in whose folder `cache_dir` is has to read.
+
+    Args:
+        source: A Source as it is now.
+        cache_dir: Folder of what the run keeps of its data.
+        resumes: Whether the run has been trained before: only then is it held to anything, so
+            that a folder can be put in order after the first complaint about it.
+
+    Returns:
+        `source`; or, if files of it were changed since the run began, what is kept of it as it
+        was then, after a line about that on stderr.
+
+    Raises:
+        UserError: it has changed and nothing is kept, or the record cannot be read or written.
+    """
+    path = Path(cache_dir, FILE)
+    if not source.identity:
+        return source
+    then = _read(path) if resumes and os.path.exists(path) else None
+    if then is None:
+        _write(path, source)
+        return source
+    if (then["dataset"], then["identity"]) == (source.name, source.identity):
+        return source
+    kept = _as_it_was(source, then)
+    change = _change(then, source)
+    if not prepare.kept_path(kept, cache_dir).exists():
+        raise UserError(
+            f"--dataset={source.name}: has changed since this run began ({change}); "
+            "restore it as it was, or train into another --workdir"
+        )
+    print(
+        f"{source.name}: has changed since this run began ({change}); going on with the images "
+        f"kept in {cache_dir}; another --workdir trains on the new ones",
+        file=sys.stderr,
+        flush=True,
+    )
+    return kept
+
+
+def _as_it_was(source, then):
+    """The source of a record; it can only be had from what is kept."""
+    skipped = []
+    return dataclasses.replace(
+        source,
+        most=len(then["files"]),
+        identity=then["identity"],
+        files=then["files"],
+        skipped=skipped,
+        labels=folder.classes([path for path, *_ in then["files"]], skipped),
+    )
+
+
+def _change(then, source):
+    """What became of the files, in a few words."""
+    old, new = ({path: state for path, *state in rows} for rows in (then["files"], source.files))
+    if not old or not new:
+        return f"{then['identity']} then, {source.identity} now"
+    ways = {
+        "added": [path for path in new if path not in old],
+        "removed": [path for path in old if path not in new],
+        "edited": [path for path in new if path in old and new[path] != old[path]],
+    }
+    counts = ", ".join(f"{len(paths):,} {way}" for way, paths in ways.items() if paths)
+    changed = [path for paths in ways.values() for path in paths]
+    names = ", ".join(changed[:NAMED])
+    more = f" and {len(changed) - NAMED:,} more" if len(changed) > NAMED else ""
+    return visible(f"{counts}: {names}{more}")
+
+
+def _read(path):
+    try:
+        then = json.loads(path.read_text())
+        for field in ("dataset", "identity"):
+            if not isinstance(then[field], str):
+                raise ValueError(f"{field} is no text")
+        # What a damaged file holds instead of rows must not surface later.
+        then["files"] = [[str(name), int(size), int(time)] for name, size, time in then["files"]]
+        return then
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(
+            f"{path}: damaged ({error}); if the pictures are those of the run's beginning, "
+            "delete it"
+        ) from error
+
+
+def _write(path, source):
+    now = {"dataset": source.name, "identity": source.identity, "files": source.files}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write(path, (json.dumps(now) + "\n").encode())
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be written: {error.strerror}; make room, or name another --workdir"
+        ) from error
