@@ -3,6 +3,7 @@
 import pytest
 
 from gan_keras import contract
+from gan_keras.serving.limits import Limits
 from gan_keras.serving.settings import ModelSettings
 from tests.serving.harness import place, save_generator, save_oddities, serving
 
@@ -26,5 +27,7 @@ def served(saved, tmp_path_factory):
     place(saved / "odd", folder / "odd", 7)
     labels = {"stable": 1, "canary": 2}
     generator = ModelSettings(contract.MODEL_NAME, folder / "generator", None, labels=labels)
-    with serving(generator, ModelSettings("odd", folder / "odd")) as running:
+    # Far beyond the defaults, which test_limits.py is about: what is large is answered too.
+    limits = Limits(body_bytes=64 * 2**20, rows=10**6)
+    with serving(generator, ModelSettings("odd", folder / "odd"), limits=limits) as running:
         yield running
