@@ -103,6 +103,7 @@ def _serve(values):
     grpc_at = server.reserve(values.address, values.port, "port")
     rest_at = server.reserve(values.address, values.rest_api_port, "rest_api_port")
     flags.import_tensorflow()
+    limits = dataclasses.fields(Limits)
     server.run(
         models,
         grpc_at,
@@ -110,12 +111,7 @@ def _serve(values):
         values.file_system_poll_wait_seconds,
         say=lambda line: print(line, flush=True),
         complain=lambda line: print(f"{PROGRAM}: {line}", file=sys.stderr, flush=True),
-        limits=Limits(
-            **{
-                limit.name: values[f"max_{limit.name}"].value
-                for limit in dataclasses.fields(Limits)
-            }
-        ),
+        limits=Limits(**{each.name: values[f"max_{each.name}"].value for each in limits}),
         allow_unavailable_labels=values.allow_version_labels_for_unavailable_models,
     )
     print("stopped", flush=True)

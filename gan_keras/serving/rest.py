@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+from urllib.parse import unquote
 
 import grpc
 from aiohttp import web
@@ -40,7 +41,8 @@ def application(models, workers, limits):
     """
 
     async def answer(request):
-        path = PATH.fullmatch(request.path)
+        # As it was sent: an encoded slash is part of a name, and no name has one.
+        path = PATH.fullmatch(request.rel_url.raw_path)
         if not path:
             raise not_found(
                 f"{request.path} is not served here; POST /v1/models/<model>:predict,"
@@ -49,7 +51,7 @@ def application(models, workers, limits):
         allowed = ["POST"] if path["verb"] == ":predict" else ["GET", "HEAD"]
         if request.method not in allowed:
             raise web.HTTPMethodNotAllowed(request.method, allowed)
-        model, label = models.model(path["model"]), path["label"]
+        model, label = models.model(unquote(path["model"])), path["label"]
         version = int(path["version"][:100]) if path["version"] else None
         if version is not None and version > MAX_VERSION:
             raise invalid(f"version {path['version'][:100]} is beyond int64")

@@ -27,7 +27,8 @@ def message(signature, model="odd", **inputs):
     made = predict_pb2.PredictRequest()
     made.model_spec.name, made.model_spec.signature_name = model, signature
     for name, value in inputs.items():
-        made.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+        dtype = tf.string if name == "text" else tf.int64
+        made.inputs[name].CopyFrom(tf.make_tensor_proto(value, dtype))
     return made
 
 
@@ -48,7 +49,14 @@ def models(saved, tmp_path_factory):
 @pytest.fixture(scope="module")
 def small(models):
     """A server that takes little."""
-    with serving(*models, limits=Limits(body_bytes=BODY, rows=3, seconds=0.5)) as running:
+    with serving(*models, limits=Limits(body_bytes=BODY, rows=3, seconds=600)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def hasty(models):
+    """A server that gives up at once."""
+    with serving(*models, limits=Limits(seconds=0.2)) as running:
         yield running
 
 
@@ -105,19 +113,18 @@ def test_claimed_tensor(small):
     assert "at most 10,000 bytes expected" in refused.value.details()
 
 
-def test_time(small):
+def test_time(hasty):
     """A graph without an end is ended, so that as many as one likes do not block a thread."""
     forever = 2**62
     for _ in range(THREADS // 2 + 1):
-        status, answer = small.ask("POST", ODD, {"signature_name": "spin", "instances": [forever]})
+        status, answer = hasty.ask("POST", ODD, {"signature_name": "spin", "instances": [forever]})
         assert status == 504
-        assert answer["error"].startswith("not done within 0.5 s")
+        assert answer["error"].startswith("not done within 0.2 s")
         call = message("spin", turns=[forever])
-        assert code(small.predict.Predict, call) == grpc.StatusCode.DEADLINE_EXCEEDED
-    assert small.ask("POST", ODD, {"signature_name": "spin", "instances": [3]}) == (
-        200,
-        {"predictions": [3]},
-    )
+        assert code(hasty.predict.Predict, call) == grpc.StatusCode.DEADLINE_EXCEEDED
+    # A busy machine may take a few tries.
+    short = {"signature_name": "spin", "instances": [3]}
+    until(lambda: hasty.ask("POST", ODD, short) == (200, {"predictions": [3]}))
 
 
 def test_a_caller_that_leaves_ends_its_prediction(models):
@@ -135,8 +142,8 @@ def test_a_caller_that_leaves_ends_its_prediction(models):
         assert running.ask("POST", ODD, {"signature_name": "spin", "instances": [3]})[0] == 200
 
 
-def test_a_body_that_does_not_come(small):
-    host, port = small.rest.split(":")
+def test_a_body_that_does_not_come(hasty):
+    host, port = hasty.rest.split(":")
     with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(
             f"POST {PREDICT} HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n".encode()
