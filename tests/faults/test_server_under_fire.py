@@ -45,11 +45,11 @@ def test_a_minute_under_fire(small_run, exported, tmp_path):
     versions = fire.Versions(folders, tmp_path / "generator")
     versions.publish()
     grpc_at, rest_at = free_address(), free_address()
+    ports = [f"--port={grpc_at.split(':')[1]}", f"--rest_api_port={rest_at.split(':')[1]}"]
     errors = tmp_path / "errors.txt"
     with errors.open("w") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-c", COMMAND, f"--model_base_path={versions.base}"]
-            + [f"--port={grpc_at.split(':')[1]}", f"--rest_api_port={rest_at.split(':')[1]}"],
+            [sys.executable, "-c", COMMAND, f"--model_base_path={versions.base}", *ports],
             stdout=subprocess.PIPE,
             stderr=stream,
             text=True,
