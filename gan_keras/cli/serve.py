@@ -1,5 +1,6 @@
 """`gan-keras-serve`: TensorFlow Serving's API in one process, for machines without Docker."""
 
+import dataclasses
 import sys
 
 from absl import flags as absl_flags
@@ -7,11 +8,12 @@ from absl import flags as absl_flags
 from gan_keras import contract
 from gan_keras.cli import flags
 from gan_keras.errors import UsageError
+from gan_keras.serving.limits import Limits
 
 PROGRAM = "gan-keras-serve"
 SUMMARY = (
     "Serves exported models with TensorFlow Serving's API, in one process. The flags are those of"
-    " tensorflow_model_server."
+    " tensorflow_model_server, but for --address and --max_*."
 )
 
 
@@ -61,6 +63,16 @@ def _define(values):
         lower_bound=0,
         flag_values=values,
     )
+    for limit in dataclasses.fields(Limits):
+        is_float = limit.type is float
+        define = absl_flags.DEFINE_float if is_float else absl_flags.DEFINE_integer
+        define(
+            f"max_{limit.name}",
+            limit.default,
+            limit.metadata["help"],
+            lower_bound=0.1 if is_float else 1,
+            flag_values=values,
+        )
     absl_flags.DEFINE_boolean(
         "allow_version_labels_for_unavailable_models",
         False,
@@ -91,6 +103,7 @@ def _serve(values):
     grpc_at = server.reserve(values.address, values.port, "port")
     rest_at = server.reserve(values.address, values.rest_api_port, "rest_api_port")
     flags.import_tensorflow()
+    limits = dataclasses.fields(Limits)
     server.run(
         models,
         grpc_at,
@@ -98,6 +111,7 @@ def _serve(values):
         values.file_system_poll_wait_seconds,
         say=lambda line: print(line, flush=True),
         complain=lambda line: print(f"{PROGRAM}: {line}", file=sys.stderr, flush=True),
+        limits=Limits(**{each.name: values[f"max_{each.name}"].value for each in limits}),
         allow_unavailable_labels=values.allow_version_labels_for_unavailable_models,
     )
     print("stopped", flush=True)

@@ -1,6 +1,7 @@
 """The embedded server: TensorFlow Serving's API in one Python process, without Docker.
 
 `settings` says which models, `servable` is one loaded version, `models` keeps the versions in
-step with their folders, `grpc_service` and `rest` are the two protocols (`json_tensors` the
-second one's values), `server` runs them.
+step with their folders, `limits` says how much is taken on and `workers` holds to it,
+`grpc_service` and `rest` are the two protocols (`json_tensors` the second one's values),
+`server` runs them.
 """

@@ -1,11 +1,11 @@
 """TensorFlow Serving's gRPC services: predictions, signatures and status."""
 
-import asyncio
 import functools
 import logging
 
 import grpc
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     model_pb2,
@@ -15,28 +15,31 @@ from tensorflow_serving.apis import (
 )
 
 from gan_keras.serving.refusal import Refusal, invalid
-from gan_keras.serving.servable import MAX_MESSAGE_BYTES
 
 SIGNATURES_FIELD = "signature_def"
 
 
-def server(models, workers):
+def server(models, workers, limits):
     """Returns a grpc.aio server with both services, without a port.
 
     Args:
         models: The Models.
-        workers: An executor for predictions.
+        workers: The Workers for predictions.
+        limits: The Limits.
     """
     made = grpc.aio.server(
+        interceptors=[_Parsing()],
+        # A message is in memory before `workers` can refuse it: this bounds them.
+        maximum_concurrent_rpcs=2 * limits.requests,
         options=[
-            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_receive_message_length", limits.body_bytes),
             ("grpc.max_send_message_length", -1),
             # Or a second server on the same port would start, and get half of the requests.
             ("grpc.so_reuseport", 0),
-        ]
+        ],
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(models, workers), made
+        PredictionService(models, workers, limits), made
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(models), made)
     return made
@@ -48,6 +51,27 @@ def described(servable):
     for name, definition in servable.signature_defs.items():
         signatures.signature_def[name].CopyFrom(definition)
     return _spec(servable), signatures
+
+
+class _Parsing(grpc.aio.ServerInterceptor):
+    """Answers what is no message of its kind with INVALID_ARGUMENT; grpc itself says UNKNOWN."""
+
+    async def intercept_service(self, continuation, handler_call_details):
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+
+        async def answer(raw, context):
+            try:
+                request = handler.request_deserializer(raw)
+            except DecodeError as error:
+                message = str(invalid(f"not a message of this method: {error}"))
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
+            return await handler.unary_unary(request, context)
+
+        return grpc.unary_unary_rpc_method_handler(
+            answer, response_serializer=handler.response_serializer
+        )
 
 
 def _answered(method):
@@ -76,14 +100,14 @@ async def _unimplemented(self, request):
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Predict and GetModelMetadata."""
 
-    def __init__(self, models, workers):
-        self._models, self._workers = models, workers
+    def __init__(self, models, workers, limits):
+        self._models, self._workers, self._limits = models, workers, limits
 
     @_answered
     async def Predict(self, request):
         servable = _chosen(self._models, request, "find")
-        run = asyncio.get_running_loop().run_in_executor
-        return await run(self._workers, _predict, servable, request)
+        async with self._workers.place():
+            return await self._workers.run(_predict, servable, self._limits, request)
 
     @_answered
     async def GetModelMetadata(self, request):
@@ -125,9 +149,9 @@ def _chosen(models, request, what):
     )
 
 
-def _predict(servable, request):
-    signature = servable.signature(request.model_spec.signature_name)
-    results = signature(signature.decode(request.inputs), request.output_filter)
+def _predict(servable, limits, request, manager=None):
+    signature = servable.signature(request.model_spec.signature_name, limits)
+    results = signature(signature.decode(request.inputs), request.output_filter, manager)
     response = predict_pb2.PredictResponse(model_spec=_spec(servable, signature.name))
     for name, array in results.items():
         response.outputs[name].CopyFrom(tf.make_tensor_proto(array))

@@ -40,8 +40,11 @@ def parse(body):
     return request
 
 
-def predict(signature, request):
-    """Returns the JSON text that answers a parsed request."""
+def predict(signature, request, manager=None):
+    """Returns the JSON text that answers a parsed request.
+
+    A CancellationManager ends it early, with a Refusal.
+    """
     by_row = "instances" in request
     if by_row:
         columns = _columns_of_rows(signature, request["instances"])
@@ -59,7 +62,8 @@ def predict(signature, request):
             for name, spec in ((name, signature.inputs.get(name)) for name in columns)
         }
     )
-    outputs = {name: _values(name, array) for name, array in signature(arrays).items()}
+    results = signature(arrays, manager=manager)
+    outputs = {name: _values(name, array) for name, array in results.items()}
     if by_row:
         reply = {"predictions": _rows(outputs)}
     else:

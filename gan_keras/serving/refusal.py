@@ -2,6 +2,10 @@
 
 import grpc
 
+# gRPC sends a message in the trailers, which a peer may refuse beyond 8 KiB; percent-encoding
+# makes up to 12 bytes of a character.
+LONGEST = 500  # characters
+
 
 class Refusal(Exception):
     """A request that is not answered.
@@ -12,7 +16,8 @@ class Refusal(Exception):
     """
 
     def __init__(self, code: grpc.StatusCode, message: str):
-        super().__init__(message)
+        # Names that a caller has made up stand in messages.
+        super().__init__(message if len(message) <= LONGEST else f"{message[:LONGEST]}...")
         self.code = code
 
 

@@ -1,9 +1,9 @@
 """TensorFlow Serving's REST API: predict, status and metadata under /v1/models/."""
 
-import asyncio
 import json
 import logging
 import re
+from urllib.parse import unquote
 
 import grpc
 from aiohttp import web
@@ -11,7 +11,6 @@ from google.protobuf import json_format
 
 from gan_keras.serving import grpc_service, json_tensors
 from gan_keras.serving.refusal import Refusal, invalid, not_found
-from gan_keras.serving.servable import MAX_MESSAGE_BYTES
 from gan_keras.serving.settings import MAX_VERSION
 
 HTTP_STATUS = {
@@ -32,16 +31,18 @@ PATH = re.compile(
 )
 
 
-def application(models, workers):
+def application(models, workers, limits):
     """Returns the aiohttp application.
 
     Args:
         models: The Models.
-        workers: An executor for predictions.
+        workers: The Workers for predictions.
+        limits: The Limits.
     """
 
     async def answer(request):
-        path = PATH.fullmatch(request.path)
+        # As it was sent: an encoded slash is part of a name, and no name has one.
+        path = PATH.fullmatch(request.rel_url.raw_path)
         if not path:
             raise not_found(
                 f"{request.path} is not served here; POST /v1/models/<model>:predict,"
@@ -50,7 +51,7 @@ def application(models, workers):
         allowed = ["POST"] if path["verb"] == ":predict" else ["GET", "HEAD"]
         if request.method not in allowed:
             raise web.HTTPMethodNotAllowed(request.method, allowed)
-        model, label = models.model(path["model"]), path["label"]
+        model, label = models.model(unquote(path["model"])), path["label"]
         version = int(path["version"][:100]) if path["version"] else None
         if version is not None and version > MAX_VERSION:
             raise invalid(f"version {path['version'][:100]} is beyond int64")
@@ -59,13 +60,19 @@ def application(models, workers):
         servable = model.find(version, label)
         if path["verb"] == "/metadata":
             return _reply(_metadata(servable))
-        if (request.content_length or 0) > MAX_MESSAGE_BYTES:
-            raise web.HTTPRequestEntityTooLarge(MAX_MESSAGE_BYTES, request.content_length)
-        body = await request.read()
-        run = asyncio.get_running_loop().run_in_executor
-        return _reply(await run(workers, _predict, servable, body))
+        if (request.content_length or 0) > limits.body_bytes:
+            raise web.HTTPRequestEntityTooLarge(limits.body_bytes, request.content_length)
+        body = None
+        try:
+            async with workers.place():
+                body = await request.read()
+                return _reply(await workers.run(_predict, servable, limits, body))
+        except Refusal as refusal:
+            if refusal.code == grpc.StatusCode.DEADLINE_EXCEEDED and body is None:
+                raise web.HTTPRequestTimeout(text=f"the body: {refusal}") from None
+            raise
 
-    app = web.Application(client_max_size=MAX_MESSAGE_BYTES, middlewares=[_errors])
+    app = web.Application(client_max_size=limits.body_bytes, middlewares=[_errors])
     app.router.add_route("*", "/{path:.*}", answer)
     return app
 
@@ -85,7 +92,7 @@ async def _errors(request, handler):
             {"Allow": methods},
         )
     except web.HTTPRequestEntityTooLarge:
-        return _error(413, f"the body is larger than {MAX_MESSAGE_BYTES:,} bytes")
+        return _error(413, f"the body is larger than {request.client_max_size:,} bytes")
     except web.HTTPException as error:
         return _error(error.status, error.text or error.reason)
     except web.RequestPayloadError as error:
@@ -97,10 +104,10 @@ async def _errors(request, handler):
         return _error(500, f"the server failed: {type(error).__name__}")
 
 
-def _predict(servable, body):
+def _predict(servable, limits, body, manager=None):
     request = json_tensors.parse(body)
-    signature = servable.signature(request.get("signature_name"))
-    return json_tensors.predict(signature, request)
+    signature = servable.signature(request.get("signature_name"), limits)
+    return json_tensors.predict(signature, request, manager)
 
 
 def _metadata(servable):

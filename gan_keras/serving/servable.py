@@ -7,12 +7,13 @@ import grpc
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.eager.cancellation import CancellationManager, CancellationManagerContext
 from tensorflow_serving.apis import prediction_log_pb2
 
 from gan_keras import contract
+from gan_keras.serving.limits import UNLIMITED
 from gan_keras.serving.refusal import Refusal, invalid, one_line
 
-MAX_MESSAGE_BYTES = 64 * 2**20  # of a request, and of each tensor in it
 MAX_WARMUP_RECORDS = 1_000  # TensorFlow Serving's limit
 
 GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -64,8 +65,8 @@ class Servable:
             done += 1
         return done
 
-    def signature(self, name):
-        """Returns the signature of this name; an empty one means `serving_default`."""
+    def signature(self, name, limits=UNLIMITED):
+        """Returns the signature of this name, within limits; '' means `serving_default`."""
         name = name or tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
         if name not in self._signatures:
             raise Refusal(
@@ -73,18 +74,18 @@ class Servable:
                 f"model `{self.name}` version {self.version} has no signature `{name}`;"
                 f" it has {_listing(sorted(self._signatures))}",
             )
-        return Signature(name, self._signatures[name])
+        return Signature(name, self._signatures[name], limits)
 
 
 class Signature:
     """A function of named tensors that refuses what does not fit, before it runs."""
 
-    def __init__(self, name, function):
+    def __init__(self, name, function, limits):
         self.name = name
         # Sorted, as a SavedModel keeps no order of its own.
         self.inputs = dict(sorted(function.structured_input_signature[1].items()))
         self.outputs = sorted(function.structured_outputs)
-        self._function = function
+        self._function, self._limits = function, limits
 
     def check(self, shapes_and_dtypes):
         """Raises a Refusal unless the inputs, given as {name: (shape, dtype)}, all fit."""
@@ -109,10 +110,15 @@ class Signature:
             # An empty batch would hang TensorFlow Serving's batching, and is never meant.
             if shape and shape[0] == 0:
                 raise invalid(f"input `{name}`: shape {shape} received, one row or more expected")
-            if math.prod(shape) * max(spec.dtype.size or 0, 1) > MAX_MESSAGE_BYTES:
+            if shape and shape[0] > self._limits.rows:
                 raise invalid(
                     f"input `{name}`: shape {shape} received,"
-                    f" at most {MAX_MESSAGE_BYTES:,} bytes expected"
+                    f" at most {self._limits.rows:,} rows expected"
+                )
+            if math.prod(shape) * max(spec.dtype.size or 0, 1) > self._limits.body_bytes:
+                raise invalid(
+                    f"input `{name}`: shape {shape} received,"
+                    f" at most {self._limits.body_bytes:,} bytes expected"
                 )
 
     def decode(self, protos):
@@ -148,14 +154,18 @@ class Signature:
                 )
         return list(dict.fromkeys(names)) or self.outputs
 
-    def __call__(self, arrays, outputs=()):
-        """Returns the chosen outputs of checked inputs, arrays by name."""
+    def __call__(self, arrays, outputs=(), manager=None):
+        """Returns the chosen outputs of checked inputs, arrays by name.
+
+        A CancellationManager ends the run early, with a Refusal.
+        """
         chosen = self.choose(outputs)
         tensors = {
             name: tf.constant(arrays[name], spec.dtype) for name, spec in self.inputs.items()
         }
         try:
-            results = self._function(**tensors)
+            with CancellationManagerContext(manager or CancellationManager()):
+                results = self._function(**tensors)
             return {name: _numpy(results[name]) for name in chosen}
         except tf.errors.OpError as error:
             raise Refusal(GRPC_CODES[error.error_code], one_line(error)) from None

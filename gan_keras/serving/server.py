@@ -1,16 +1,16 @@
 """Runs the embedded server: its ports, its one event loop, its way out."""
 
 import asyncio
-import concurrent.futures
-import contextlib
+import functools
 import logging
-import os
 import signal
 import socket
 
 from gan_keras.errors import UserError
+from gan_keras.serving.limits import Limits
 
 DRAIN_SECONDS = 10.0  # that open requests have to finish
+DEFAULT_LIMITS = Limits()
 
 
 class Listener:
@@ -76,7 +76,15 @@ def run(*arguments, **options):
 
 
 async def serve(
-    settings, grpc_at, rest_at, poll_seconds, say, complain, stop, allow_unavailable_labels=False
+    settings,
+    grpc_at,
+    rest_at,
+    poll_seconds,
+    say,
+    complain,
+    stop,
+    limits=DEFAULT_LIMITS,
+    allow_unavailable_labels=False,
 ):
     """Loads the models, then answers until `stop` is set.
 
@@ -87,32 +95,37 @@ async def serve(
         poll_seconds: Between two looks at the models' folders; 0 for no second look.
         say: Called with each line for standard output.
         complain: Called with each line for standard error.
-        stop: The asyncio.Event that ends it; open requests are answered first.
+        stop: The asyncio.Event that ends it; open requests are answered first, for at most
+            DRAIN_SECONDS, while new ones are refused.
+        limits: The Limits.
         allow_unavailable_labels: Accept labels of versions that are not loaded.
 
     Raises:
         UserError: there is nothing to serve.
     """
     from gan_keras.serving.models import Models
+    from gan_keras.serving.workers import Workers
 
-    models = Models(settings, say, complain)
-    async with contextlib.AsyncExitStack() as stack:
-        stack.callback(models.close)
+    models, workers = Models(settings, say, complain), Workers(limits)
+    drains = []
+    try:
         if not await _unless(stop, models.load(allow_unavailable_labels)):
             return
-        # Few more than the cores: TensorFlow spreads one prediction over all of them, and what
-        # waits here holds no memory for its activations.
-        workers = concurrent.futures.ThreadPoolExecutor(max(4, os.cpu_count() or 1), "predict")
-        stack.callback(workers.shutdown, wait=False, cancel_futures=True)
         if grpc_at:
-            await stack.enter_async_context(_grpc(models, workers, grpc_at))
+            drains.append(await _grpc(models, workers, limits, grpc_at))
             say(f"gRPC on {grpc_at}")
         if rest_at:
-            await stack.enter_async_context(_rest(models, workers, rest_at))
+            drains.append(await _rest(models, workers, limits, rest_at))
             say(f"REST on http://{rest_at}")
         say(f"next: {_next_command(settings[0].name, grpc_at, rest_at)}")
         await _unless(stop, models.keep_up(poll_seconds) if poll_seconds else stop.wait())
         say("stopping: open requests are answered first")
+    finally:
+        models.close()
+        workers.stop()
+        # At the same time, or the second protocol would go on taking requests meanwhile.
+        await asyncio.gather(*(drain() for drain in drains))
+        workers.close()
 
 
 async def _unless(stop, work):
@@ -130,25 +143,22 @@ async def _unless(stop, work):
         await asyncio.gather(working, stopping, return_exceptions=True)
 
 
-@contextlib.asynccontextmanager
-async def _grpc(models, workers, listener):
+async def _grpc(models, workers, limits, listener):
+    """Starts gRPC; returns what drains it."""
     from gan_keras.serving import grpc_service
 
-    server = grpc_service.server(models, workers)
+    server = grpc_service.server(models, workers, limits)
     listener.socket.close()  # gRPC opens its own
     try:
         server.add_insecure_port(str(listener))
     except RuntimeError as error:
         raise UserError(f"gRPC on {listener}: {error}; give another --port") from None
     await server.start()
-    try:
-        yield
-    finally:
-        await server.stop(DRAIN_SECONDS)
+    return functools.partial(server.stop, DRAIN_SECONDS)
 
 
-@contextlib.asynccontextmanager
-async def _rest(models, workers, listener):
+async def _rest(models, workers, limits, listener):
+    """Starts REST; returns what drains it."""
     from aiohttp import web
 
     from gan_keras.serving import rest
@@ -158,17 +168,15 @@ async def _rest(models, workers, listener):
     quiet = logging.getLogger(__name__)
     quiet.setLevel(logging.CRITICAL)
     runner = web.AppRunner(
-        rest.application(models, workers),
+        rest.application(models, workers, limits),
         access_log=None,
         logger=quiet,
         shutdown_timeout=DRAIN_SECONDS,
+        handler_cancellation=True,  # who has hung up needs no picture
     )
     await runner.setup()
     await web.SockSite(runner, listener.socket).start()
-    try:
-        yield
-    finally:
-        await runner.cleanup()
+    return runner.cleanup
 
 
 def _next_command(name, grpc_at, rest_at):

@@ -1,8 +1,12 @@
 """Tiny models, written once, and one server for all tests that change nothing."""
 
+import threading
+
 import pytest
 
 from gan_keras import contract
+from gan_keras.serving import servable
+from gan_keras.serving.limits import Limits
 from gan_keras.serving.settings import ModelSettings
 from tests.serving.harness import place, save_generator, save_oddities, serving
 
@@ -26,5 +30,24 @@ def served(saved, tmp_path_factory):
     place(saved / "odd", folder / "odd", 7)
     labels = {"stable": 1, "canary": 2}
     generator = ModelSettings(contract.MODEL_NAME, folder / "generator", None, labels=labels)
-    with serving(generator, ModelSettings("odd", folder / "odd")) as running:
+    # Far beyond the defaults, which test_limits.py is about: what is large is answered too.
+    limits = Limits(body_bytes=64 * 2**20, rows=10**6, seconds=600)
+    with serving(generator, ModelSettings("odd", folder / "odd"), limits=limits) as running:
         yield running
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    """Holds every run of the signature `sample`; counts those that wait."""
+    call = servable.Signature.__call__
+    opened, waiting = threading.Event(), []
+
+    def held(self, *arguments, **more):
+        if self.name == "sample":
+            waiting.append(self)
+            assert opened.wait(30)
+        return call(self, *arguments, **more)
+
+    monkeypatch.setattr(servable.Signature, "__call__", held)
+    yield opened, waiting
+    opened.set()

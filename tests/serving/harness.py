@@ -116,8 +116,19 @@ def save_oddities(folder):
         def total(self, x):
             return {"total": tf.reduce_sum(x)}
 
+        @tf.function(input_signature=[spec("turns", tf.int64)])
+        def spin(self, turns):
+            done = tf.while_loop(
+                lambda turn: tf.reduce_any(turn < turns), lambda turn: [turn + 1], [turns * 0]
+            )
+            return {"turns": done[0]}
+
+        @tf.function(input_signature=[spec("wide", tf.int64, None)])
+        def wide(self, wide):
+            return {"rows": wide[:, 0]}
+
     odd = Oddities()
-    names = ("mix", "text", "raw", "join", "negate", "logarithm", "small", "total")
+    names = ("mix", "spin", "wide", "text", "raw", "join", "negate", "logarithm", "small", "total")
     tf.saved_model.save(odd, str(folder), signatures={name: getattr(odd, name) for name in names})
 
 

@@ -3,7 +3,6 @@
 import concurrent.futures
 import contextlib
 import socket
-import threading
 
 import grpc
 import pytest
@@ -30,23 +29,6 @@ def sample(model=contract.MODEL_NAME):
 def base(saved, tmp_path):
     place(saved / "first", tmp_path / "generator", 1)
     return tmp_path / "generator"
-
-
-@pytest.fixture
-def gate(monkeypatch):
-    """Holds every run of the signature `sample`; counts those that wait."""
-    call = servable.Signature.__call__
-    opened, waiting = threading.Event(), []
-
-    def held(self, *arguments):
-        if self.name == "sample":
-            waiting.append(self)
-            assert opened.wait(30)
-        return call(self, *arguments)
-
-    monkeypatch.setattr(servable.Signature, "__call__", held)
-    yield opened, waiting
-    opened.set()
 
 
 def test_open_requests_are_answered_before_the_end(base, gate):
@@ -87,7 +69,7 @@ def test_open_requests_are_answered_before_the_end(base, gate):
 
 
 def test_a_failure_of_the_server_is_told_as_one(base, monkeypatch):
-    def failing(self, *arguments):
+    def failing(self, *arguments, **more):
         raise RuntimeError("a secret")
 
     monkeypatch.setattr(servable.Signature, "__call__", failing)

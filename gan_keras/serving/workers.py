@@ -1,0 +1,102 @@
+"""The threads that predict, and the bounded number of requests that they have taken on."""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import os
+
+import grpc
+
+# TensorFlow has no public name for it; without it a graph that loops holds its thread for ever.
+from tensorflow.python.eager.cancellation import CancellationManager
+
+from gan_keras.serving.refusal import Refusal
+
+
+class Workers:
+    """Everything but the functions that it runs happens in the event loop.
+
+    Args:
+        limits: The Limits.
+    """
+
+    def __init__(self, limits):
+        # Few more than the cores: TensorFlow spreads one prediction over all of them, and what
+        # waits holds no memory for its activations.
+        threads = max(4, os.cpu_count() or 1)
+        self._threads = concurrent.futures.ThreadPoolExecutor(threads, "predict")
+        # In front of the threads, since their own queue keeps what its caller has given up.
+        self._free = asyncio.Semaphore(threads)
+        self._limits, self._taken, self._stopping = limits, 0, False
+        self._running = set()
+
+    @contextlib.asynccontextmanager
+    async def place(self):
+        """Holds one request's place, from before its body is read to its answer.
+
+        Raises:
+            Refusal: there is no place, the server stops, or the time is over.
+        """
+        if self._stopping:
+            raise Refusal(grpc.StatusCode.UNAVAILABLE, "the server is stopping; ask another one")
+        if self._taken >= self._limits.requests:
+            raise Refusal(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"{self._limits.requests} requests are under way, the most that this server takes;"
+                " ask again later",
+            )
+        self._taken += 1
+        clock = asyncio.timeout(self._limits.seconds)
+        try:
+            async with clock:
+                yield
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            raise Refusal(
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+                f"not done within {self._limits.seconds:g} s, the most that this server takes",
+            ) from None
+        finally:
+            self._taken -= 1
+
+    async def run(self, function, *arguments):
+        """Calls `function(*arguments, manager)` in a thread, as soon as one is free.
+
+        A caller that leaves before the end cancels the manager, a CancellationManager; the
+        thread counts as taken until the function has returned.
+        """
+        await self._free.acquire()
+        manager = CancellationManager()
+        self._running.add(manager)
+        try:
+            work = asyncio.get_running_loop().run_in_executor(
+                self._threads, function, *arguments, manager
+            )
+        except RuntimeError:  # closed
+            self._freed(manager)
+            raise
+        work.add_done_callback(lambda done: self._freed(manager, done))
+        try:
+            # Unlike awaiting the work itself, this leaves it its thread when it is cancelled.
+            await asyncio.wait({work})
+        finally:
+            if not work.done():
+                manager.start_cancel()
+        return work.result()
+
+    def _freed(self, manager, done=None):
+        self._running.discard(manager)
+        self._free.release()
+        if done and not done.cancelled():
+            done.exception()  # or asyncio would report the one that nobody waits for
+
+    def stop(self):
+        """Takes no further request; those that have a place keep it."""
+        self._stopping = True
+
+    def close(self):
+        """Cancels what still runs, so that the process can end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for manager in self._running:
+            manager.start_cancel()
