@@ -10,6 +10,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from gan_keras import callbacks, cards, checkpoints, data, evaluation, networks, optimizers
+from gan_keras import cluster as clusters
 from gan_keras import config as configs
 from gan_keras import strategy as strategies
 from gan_keras.errors import UserError
@@ -90,7 +91,12 @@ def train(config, workdir, say=print):
     workdir = Path(workdir)
     if (workdir / configs.CONFIG_FILE).exists():
         configs.check_resumable(configs.load(workdir), config, workdir)
-    strategy = strategies.build(config.strategy, config.batch_size)
+    strategy = _strategy(config, say)
+    with _lost_workers_told(strategy, workdir):
+        return _train(config, workdir, strategy, say)
+
+
+def _train(config, workdir, strategy, say):
     with strategy.scope():
         gan = build(config)
     images = data.load(config, cache_dir=workdir / "data")
@@ -100,6 +106,7 @@ def train(config, workdir, say=print):
         saved = checkpoints.manager(gan, workdir, config.keep_checkpoints)
         checkpoints.restore_latest(saved)
         first = gan.step
+        _check_same_start(strategy, first, workdir)
         if first == 0 and config.network == "maxout":
             networks.maxout.start_from(gan.generator, images.mean())
         if first >= config.steps:
@@ -130,6 +137,7 @@ def train(config, workdir, say=print):
                 judge = evaluation.judge_while_training(config)
                 scores, run = workdir / cards.FOLDER, workdir.resolve().name
                 beside.append(callbacks.Evaluate(train, scores, config.evaluate_every, judge, run))
+        beside.append(callbacks.Restart(config.log_every))
         batches = images.batches(
             config.batch_size, config.seed, start=first, per_step=config.discriminator_steps
         )
@@ -146,7 +154,7 @@ def train(config, workdir, say=print):
 
 def describe(config):
     """Returns what a run would be, as text: data, shapes and ranges, parameters, devices."""
-    strategy = strategies.build(config.strategy, config.batch_size)
+    strategy = _strategy(config)
     with strategy.scope():
         gan = build(config)
     images = data.load(config)
@@ -160,7 +168,7 @@ def describe(config):
             f"generator: {gan.generator.count_params():,} parameters, "
             f"to {gan.generator.output_shape[1:]}",
             f"discriminator: {gan.discriminator.count_params():,} parameters",
-            f"devices: {_devices(strategy)}",
+            f"devices: {_devices(config, strategy)}",
         ]
     )
 
@@ -169,7 +177,7 @@ def _opening(config, images, strategy, workdir, first):
     start = f"goes on from step {first:,}" if first else "starts"
     return (
         f"data: {images.describe()}\n"
-        f"devices: {_devices(strategy)}, computing in {config.mixed_precision}\n"
+        f"devices: {_devices(config, strategy)}, computing in {config.mixed_precision}\n"
         f"training {start}, to step {config.steps:,}, in {workdir}"
     )
 
@@ -182,10 +190,69 @@ def _look(images):
     return look, grid(images.first(look.count))
 
 
-def _devices(strategy):
-    replicas = strategy.num_replicas_in_sync
-    kind = "GPU" if "GPU" in strategy.extended.worker_devices[0] else "CPU"
-    return f"{replicas} {kind} replica{'s' if replicas > 1 else ''} ({type(strategy).__name__})"
+def _strategy(config, say=print):
+    return strategies.build(
+        config.strategy,
+        config.batch_size,
+        config.cross_device_ops,
+        config.virtual_devices,
+        config.cluster_timeout,
+        say,
+    )
+
+
+def _devices(config, strategy):
+    return strategies.describe(
+        strategy,
+        config.strategy,
+        config.batch_size,
+        config.cross_device_ops,
+        config.virtual_devices,
+    )
+
+
+def _check_same_start(strategy, first, workdir):
+    """Refuses workers that do not all go on from the same step."""
+    if strategies.is_alone(strategy):
+        return
+
+    @tf.function
+    def gather(step):
+        return strategy.run(
+            lambda: tf.distribute.get_replica_context().all_gather(step[tf.newaxis], axis=0)
+        )
+
+    steps = strategy.experimental_local_results(gather(tf.constant(first, tf.int64)))[0]
+    if len(set(steps.numpy())) > 1:
+        raise UserError(
+            f"--workdir={workdir}: the workers' checkpoints are of steps "
+            f"{', '.join(map(str, steps.numpy()))}; give all the same folder, on a shared disk"
+        )
+
+
+@contextlib.contextmanager
+def _lost_workers_told(strategy, workdir):
+    """Makes a UserError of what TensorFlow raises when another worker is gone."""
+    try:
+        yield
+    except (
+        tf.errors.UnavailableError,
+        tf.errors.AbortedError,
+        tf.errors.CancelledError,
+        tf.errors.DeadlineExceededError,
+        tf.errors.InternalError,
+    ) as error:
+        if strategies.is_alone(strategy):
+            raise
+        cluster = clusters.from_environment()
+        lost = clusters.silent(cluster)
+        if not lost and isinstance(error, tf.errors.InternalError):
+            raise
+        who = ", ".join(map(cluster.title, lost)) or "the connection to another worker"
+        raise UserError(
+            f"{who} was lost, and this worker stops; start the same command on all again: "
+            f"{workdir} goes on from its last checkpoint"
+        ) from None
 
 
 @contextlib.contextmanager

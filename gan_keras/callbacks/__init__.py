@@ -6,7 +6,7 @@ from gan_keras.callbacks.pace import Pace
 from gan_keras.callbacks.progress import Progress
 from gan_keras.callbacks.samples import Grid, Samples
 from gan_keras.callbacks.save import Save
-from gan_keras.callbacks.scalars import BOUNDS, Scalars
+from gan_keras.callbacks.scalars import BOUNDS, Restart, Scalars
 
 __all__ = [
     "BOUNDS",
@@ -15,6 +15,7 @@ __all__ = [
     "Grid",
     "Pace",
     "Progress",
+    "Restart",
     "Samples",
     "Save",
     "Scalars",
