@@ -37,7 +37,7 @@ def test_the_formula_is_the_walk_around_the_ring(workers):
 def test_each_reduction_pays_for_its_latency_and_bytes_only_once():
     link = Link(bandwidth=2.0, latency=0.25)
     one, four = (allreduce.seconds(8.0, 3, link, n) for n in (1, 4))
-    assert four - one == 3 * 4 * 0.25
+    assert_allclose(four - one, 3 * 4 * 0.25)
 
 
 def test_efficiency_by_hand():
@@ -68,7 +68,7 @@ def test_a_worker_s_environment_names_it_and_all_others():
 
 @pytest.mark.parametrize("texts", [["0"], ["3"], ["1", "x"], []])
 def test_workers_that_cannot_share_the_batch_are_refused(texts):
-    with pytest.raises(UsageError, match="^--workers="):
+    with pytest.raises(UsageError, match=r"^--workers="):
         scale._counts(texts)
 
 

@@ -102,7 +102,7 @@ def test_nccl_needs_gpus(gpus, monkeypatch):
     if gpus:
         assert strategy.build("mirrored", 8, "nccl") is made
     else:
-        with pytest.raises(UsageError, match="--cross_device_ops=nccl: .* there is none"):
+        with pytest.raises(UsageError, match=r"--cross_device_ops=nccl: .* there is none"):
             strategy.build("mirrored", 8, "nccl")
 
 
@@ -146,7 +146,7 @@ def test_virtual_devices_come_before_all_others():
 def test_a_batch_that_workers_cannot_share_is_refused_before_any_waits(monkeypatch):
     config = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(config))
-    with pytest.raises(UsageError, match="--batch_size=7: .* 2 workers; give a multiple of 2"):
+    with pytest.raises(UsageError, match=r"--batch_size=7: .* 2 workers; give a multiple of 2"):
         strategy.build("multi_worker", 7)
 
 

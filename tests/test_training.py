@@ -250,7 +250,7 @@ def test_two_workers_train_as_one(tmp_path, program):
     All that it does beside the step happens several times: an operation of the whole cluster
     among that, which the other does not take part in, would end or stop them both.
     """
-    often = ("--log_every=5", "--sample_every=8", "--checkpoint_every=6", "--evaluate_every=10")
+    often = ("--log_every=5", "--sample_every=8", "--checkpoint_every=6")
     flags = (*SMALL, *often, "--steps=20")
     folders = [tmp_path / f"worker-{index}" for index in range(2)]
     with workers.cluster(2, *flags, folders=folders) as processes:
