@@ -53,7 +53,7 @@ def test_bytes_are_four_per_weight_and_update():
 
 def test_the_bytes_are_those_of_the_mnist_preset():
     """Radford et al. 2015 in small; biases where no normalisation follows."""
-    generator = 100 * 6272 + 2 * 6272 + 16 * 128 * 64 + 2 * 64 + 16 * 64 + 1
+    generator = 100 * 6272 + 2 * 128 + 16 * 128 * 64 + 2 * 64 + 16 * 64 + 1
     discriminator = 16 * 64 + 64 + 16 * 64 * 128 + 2 * 128 + 6272 + 1
     assert scale.trainable() == {"generator": generator, "discriminator": discriminator}
 
