@@ -17,9 +17,18 @@ CONFIG_FILE = "config.json"
 # Data sets whose density is known, and the length of their vectors.
 DENSITIES = {"gaussians_1d": 1, "ring": 2, "grid": 2}
 
-# A resumed run may change how long it trains and how often it reports; all else would
-# make it another run.
-MAY_CHANGE = ("steps", "log_every", "sample_every", "checkpoint_every", "evaluate_every")
+# A resumed run may change how long it trains, how often it reports, and by what the same numbers
+# are computed; all else would make it another run.
+MAY_CHANGE = (
+    "steps",
+    "cross_device_ops",
+    "virtual_devices",
+    "cluster_timeout",
+    "log_every",
+    "sample_every",
+    "checkpoint_every",
+    "evaluate_every",
+)
 
 NETWORKS = ("dcgan", "mlp", "maxout", "points")
 PRIORS = ("normal", "uniform")
@@ -27,6 +36,7 @@ GENERATOR_LOSSES = ("non_saturating", "minimax")
 OPTIMIZERS = ("adam", "momentum")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
+CROSS_DEVICE_OPS = ("auto", "nccl", "ring", "hierarchical_copy", "reduction_to_one")
 
 # Bound of the whole numbers that have none of their own, and more than any run needs: what
 # overflows inside TensorFlow fails with errors that name no flag.
@@ -119,6 +129,18 @@ class Config:
     )
     strategy: str = _flag(
         "auto", "How to use the devices, as in tf.distribute.", choices=STRATEGIES
+    )
+    cross_device_ops: str = _flag(
+        "auto",
+        "How devices add up their gradients. mirrored: nccl, hierarchical_copy or "
+        "reduction_to_one; multi_worker: nccl or ring; auto: nccl on GPUs, ring on CPUs.",
+        choices=CROSS_DEVICE_OPS,
+    )
+    virtual_devices: int = _flag(
+        0, "Devices to make of the CPU, where there is no GPU; 0: it is one.", least=0, most=64
+    )
+    cluster_timeout: int = _flag(
+        300, "Seconds in which all workers of a cluster have to answer at the start.", least=1
     )
     log_every: int = _flag(50, "Steps between scalars in TensorBoard.", least=1)
     sample_every: int = _flag(500, "Steps between sample grids.", least=1)

@@ -6,7 +6,7 @@ from gan_keras import __version__
 from gan_keras.errors import UserError
 
 # What the first version wrote. A field that came, or comes, later has a default with which a run
-# computes what it computed before; so an older file, which lacks it, can still be read.
+# computes what it computed before, or is set below; so an older file can still be read.
 FIRST_FIELDS = (
     *("preset", "dataset", "data_dir", "image_size", "channels", "network", "width"),
     *("latent_dim", "prior", "batch_size", "steps", "seed", "discriminator_steps"),
@@ -55,4 +55,5 @@ def read(path, known):
             f"{path}: lacks fields that every version writes ({', '.join(missing)}); "
             "restore it, or name another --workdir"
         )
+    fields.setdefault("mixed_precision", "float32")  # Before there was a choice.
     return fields

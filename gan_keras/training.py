@@ -2,11 +2,7 @@
 
 import contextlib
 import dataclasses
-import errno
-import fcntl
 import os
-import signal
-import threading
 from pathlib import Path
 
 from gan_keras import (
@@ -15,26 +11,15 @@ from gan_keras import (
     checkpoints,
     data,
     evaluation,
+    guards,
     networks,
     optimizers,
     precision,
 )
 from gan_keras import config as configs
 from gan_keras import strategy as strategies
-from gan_keras.errors import UserError
-from gan_keras.files import why
 from gan_keras.gan import GAN
 from gan_keras.images import grid
-
-_CANNOT_WRITE = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EROFS,
-    errno.EIO,
-    errno.EACCES,
-    errno.EPERM,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,17 +95,23 @@ def train(config, workdir, say=print):
     """
     workdir = Path(workdir)
     config, why = _settled(config, workdir)
-    strategy = strategies.build(config.strategy, config.batch_size)
+    strategy = _strategy(config, say)
+    with guards.lost_workers_told(strategy, workdir):
+        return _train(config, why, workdir, strategy, say)
+
+
+def _train(config, why, workdir, strategy, say):
     with strategy.scope():
         gan = build(config)
     images = data.load(config, cache_dir=workdir / "data", resumes=checkpoints.any_saved(workdir))
     chief = strategies.is_chief(strategy)
 
-    locked = _locked(workdir) if chief else contextlib.nullcontext()
-    with locked, _told_what_cannot_be_written(), _caught_signals() as caught:
+    locked = guards.locked(workdir) if chief else contextlib.nullcontext()
+    with locked, guards.told_what_cannot_be_written(), guards.caught_signals() as caught:
         saved = checkpoints.manager(gan, workdir, config.keep_checkpoints)
         checkpoints.restore_latest(saved, set_aside=chief)
         first = gan.step
+        guards.check_same_start(strategy, first, workdir)
         if first == 0 and config.network == "maxout":
             networks.maxout.start_from(gan.generator, images.mean())
         if first >= config.steps:
@@ -150,6 +141,7 @@ def train(config, workdir, say=print):
                 judge = evaluation.judge_while_training(config)
                 scores, run = workdir / cards.FOLDER, workdir.resolve().name
                 beside.append(callbacks.Evaluate(train, scores, config.evaluate_every, judge, run))
+        beside.append(callbacks.Restart(config.log_every))
         batches = images.batches(
             config.batch_size, config.seed, start=first, per_step=config.discriminator_steps
         )
@@ -166,7 +158,7 @@ def train(config, workdir, say=print):
 
 def describe(config):
     """Returns what a run would be, as text: data, shapes and ranges, parameters, devices."""
-    strategy = strategies.build(config.strategy, config.batch_size)
+    strategy = _strategy(config)
     with strategy.scope():
         gan = build(config)
     chosen, why = precision.choose(config.mixed_precision, config.network)
@@ -181,7 +173,7 @@ def describe(config):
             f"generator: {gan.generator.count_params():,} parameters, "
             f"to {gan.generator.output_shape[1:]}",
             f"discriminator: {gan.discriminator.count_params():,} parameters",
-            f"devices: {_devices(strategy)}, computing in {chosen} ({why})",
+            f"devices: {_devices(config, strategy)}, computing in {chosen} ({why})",
         ]
     )
 
@@ -206,7 +198,7 @@ def _opening(config, why, images, strategy, workdir, first):
     start = f"goes on from step {first:,}" if first else "starts"
     return (
         f"data: {images.describe()}\n"
-        f"devices: {_devices(strategy)}, computing in {config.mixed_precision} ({why})\n"
+        f"devices: {_devices(config, strategy)}, computing in {config.mixed_precision} ({why})\n"
         f"training {start}, to step {config.steps:,}, in {workdir}"
     )
 
@@ -219,66 +211,22 @@ def _look(images):
     return look, grid(images.first(look.count))
 
 
-def _devices(strategy):
-    replicas = strategy.num_replicas_in_sync
-    kind = "GPU" if "GPU" in strategy.extended.worker_devices[0] else "CPU"
-    return f"{replicas} {kind} replica{'s' if replicas > 1 else ''} ({type(strategy).__name__})"
+def _strategy(config, say=print):
+    return strategies.build(
+        config.strategy,
+        config.batch_size,
+        config.cross_device_ops,
+        config.virtual_devices,
+        config.cluster_timeout,
+        say,
+    )
 
 
-@contextlib.contextmanager
-def _locked(workdir):
-    """Holds the folder against a second run; the lock goes with the process, however it ends."""
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        file = open(workdir / ".lock", "w")  # noqa: SIM115 - closed below
-    except OSError as error:
-        raise UserError(
-            f"--workdir={workdir}: cannot be written: {error.strerror}; name another"
-        ) from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"--workdir={workdir}: another run is at work there; stop it, or name another"
-            ) from None
-        yield
-
-
-@contextlib.contextmanager
-def _told_what_cannot_be_written():
-    """Makes a UserError of a full disk and the like; other errors are not the user's."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _CANNOT_WRITE:
-            raise
-        raise UserError(
-            f"{error.filename or 'standard output'}: cannot be written: {why(error)}, and the same "
-            "command goes on from the newest checkpoint"
-        ) from None
-
-
-@contextlib.contextmanager
-def _caught_signals():
-    """Collects SIGINT and SIGTERM in a list; the second one acts as if nothing caught it."""
-    caught = []
-    if threading.current_thread() is not threading.main_thread():
-        yield caught  # Python delivers signals to the main thread only.
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def release():
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def catch(number, frame):
-        caught.append(number)
-        release()
-
-    for number in before:
-        signal.signal(number, catch)
-    try:
-        yield caught
-    finally:
-        release()
+def _devices(config, strategy):
+    return strategies.describe(
+        strategy,
+        config.strategy,
+        config.batch_size,
+        config.cross_device_ops,
+        config.virtual_devices,
+    )

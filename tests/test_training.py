@@ -3,7 +3,6 @@
 import dataclasses
 import fcntl
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from numpy.testing import assert_array_equal
 
 from gan_keras import config as configs
 from gan_keras.cli import train
+from tests import workers
 from tests.conftest import SMALL
 
 MAXOUT = (
@@ -23,7 +23,7 @@ MAXOUT = (
     "--learning_rate=0.1",
     "--momentum_steps=30",
 )
-SCRIPT = "import sys; from gan_keras.cli.train import run; sys.exit(run())"
+SCRIPT = workers.SCRIPT
 
 
 def saved(workdir):
@@ -200,26 +200,15 @@ def test_mnist_through_tfds(mnist_config, tmp_path, program):
     assert len(saved(tmp_path)) > 20
 
 
-def replicas_script(count, workdir, flags=()):
-    """Trains as on a machine with several devices: CPUs made by TensorFlow."""
-    return f"""
-import sys
-from gan_keras.cli import flags
-flags.import_tensorflow()
-import tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * {count})
-from gan_keras.cli.train import run
-sys.exit(run({[*SMALL, *flags, "--strategy=mirrored", "--steps=20", f"--workdir={workdir}"]!r}))
-"""
-
-
 def test_two_devices_do_what_one_does(tmp_path, program):
     """MirroredStrategy with half the batch each, many steps per call, as on several GPUs."""
-    script = replicas_script(2, tmp_path / "two")
-    two = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    flags = (*SMALL, "--steps=20", "--virtual_devices=2")
+    two = program("train", *flags, f"--workdir={tmp_path / 'two'}")
     assert two.returncode == 0, two.stderr
-    assert "devices: 2 CPU replicas (MirroredStrategy)" in two.stdout
+    assert (
+        "devices: 2 CPU replicas (MirroredStrategy, --strategy=mirrored for --virtual_devices=2), "
+        "8 of 16 examples each, gradients added up by ring" in two.stdout
+    )
     one = program("train", *SMALL, "--steps=20", f"--workdir={tmp_path / 'one'}")
     assert one.returncode == 0
     assert_close(tmp_path / "one", tmp_path / "two")
@@ -227,8 +216,8 @@ def test_two_devices_do_what_one_does(tmp_path, program):
 
 def test_two_devices_drop_what_one_does(tmp_path, program):
     """Dropout masks belong to the rows of the global batch, not to the devices."""
-    script = replicas_script(2, tmp_path / "two", MAXOUT)
-    two = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    flags = (*SMALL, *MAXOUT, "--steps=20", "--virtual_devices=2")
+    two = program("train", *flags, f"--workdir={tmp_path / 'two'}")
     assert two.returncode == 0, two.stderr
     done = program("train", *SMALL, *MAXOUT, "--steps=20", f"--workdir={tmp_path / 'one'}")
     assert done.returncode == 0, done.stderr
@@ -256,34 +245,34 @@ def assert_close(first, second):
 
 
 def test_two_workers_train_as_one(tmp_path, program):
-    """MultiWorkerMirroredStrategy: two processes; the chief alone writes."""
-    import socket
+    """MultiWorkerMirroredStrategy: two processes; the chief alone writes.
 
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
-    for server in sockets:
-        server.close()
-    command = [sys.executable, "-c", SCRIPT, *SMALL, "--steps=20"]
-    workers = []
-    for index in range(2):
-        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-        workers.append(
-            subprocess.Popen(
-                [*command, f"--workdir={tmp_path / f'worker-{index}'}"],
-                env={**os.environ, "TF_CONFIG": json.dumps(task)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
-    try:
-        outputs = [worker.communicate(timeout=180) for worker in workers]
-    finally:
-        for worker in workers:
-            worker.kill()
-    assert [worker.returncode for worker in workers] == [0, 0], outputs
-    assert "2 CPU replicas" in outputs[0][0]
-    assert not list(tmp_path.glob("worker-1/*"))
-    one = program("train", *SMALL, "--steps=20", f"--workdir={tmp_path / 'one'}")
+    All that it does beside the step happens several times: an operation of the whole cluster
+    among that, which the other does not take part in, would end or stop them both.
+    """
+    often = ("--log_every=5", "--sample_every=8", "--checkpoint_every=6")
+    flags = (*SMALL, *often, "--steps=20")
+    folders = [tmp_path / f"worker-{index}" for index in range(2)]
+    with workers.cluster(2, *flags, folders=folders) as processes:
+        printed = workers.finish(processes)
+    for out in printed:
+        assert "devices: 2 CPU replicas" in out
+        assert "--strategy=multi_worker for the cluster of TF_CONFIG), 8 of 16 examples each" in out
+    assert not list(folders[1].glob("*"))
+    one = program("train", *flags, f"--workdir={tmp_path / 'one'}")
     assert one.returncode == 0
-    assert_close(tmp_path / "one", tmp_path / "worker-0")
+    assert_close(tmp_path / "one", folders[0])
+
+
+@pytest.mark.faults
+def test_workers_that_would_not_go_on_together_are_told(tmp_path):
+    """Folders of their own, of which one is empty."""
+    folders = [tmp_path / f"worker-{index}" for index in range(2)]
+    with workers.cluster(2, *SMALL, "--steps=2", folders=folders) as processes:
+        workers.finish(processes)
+    with workers.cluster(2, *SMALL, "--steps=4", folders=folders) as processes:
+        for process in processes:
+            _, errors = process.communicate(timeout=500)
+            assert process.returncode == 1
+            (line,) = errors.splitlines()
+            assert "the workers' checkpoints are of steps 2, 0; give all the same folder" in line

@@ -7,7 +7,7 @@ from gan_keras.callbacks.pace import Pace
 from gan_keras.callbacks.progress import Progress
 from gan_keras.callbacks.samples import Grid, Samples
 from gan_keras.callbacks.save import Save
-from gan_keras.callbacks.scalars import BOUNDS, Scalars
+from gan_keras.callbacks.scalars import BOUNDS, Restart, Scalars
 
 __all__ = [
     "BOUNDS",
@@ -17,6 +17,7 @@ __all__ = [
     "Journal",
     "Pace",
     "Progress",
+    "Restart",
     "Samples",
     "Save",
     "Scalars",

@@ -78,7 +78,25 @@ class Scalars(keras.callbacks.Callback):
                     tf.summary.scalar(name, value)
         for writer in (self.writer, *self.bounds.values()):
             writer.flush()
-        self.model.reset_metrics()
+
+
+class Restart(keras.callbacks.Callback):
+    """Starts the means of the metrics anew every so many steps, after `Scalars` has read them.
+
+    Every worker needs it: to set a metric's variable is an operation of the whole cluster, and
+    one worker alone would meet the others' gradients in it.
+
+    Args:
+        every: Steps between two points.
+    """
+
+    def __init__(self, every):
+        super().__init__()
+        self.every = every
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.step % self.every == 0:
+            self.model.reset_metrics()
 
 
 def _layout():

@@ -1,0 +1,54 @@
+"""What it costs on paper that N workers add up their gradients around a ring.
+
+Reference: Patarasuk and Yuan 2009, https://doi.org/10.1016/j.jpdc.2008.09.002
+"""
+
+from dataclasses import dataclass
+
+FLOAT32_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Link:
+    """What lies between two neighbours in the ring: its slowest part counts."""
+
+    bandwidth: float  # Bytes per second in one direction.
+    latency: float  # Seconds from one neighbour to the next.
+
+
+def bytes_per_step(generator, discriminator, discriminator_steps=1):
+    """Returns the bytes of gradients that each worker has to have added up in a training step.
+
+    Args:
+        generator, discriminator: Trainable weights; their gradients are float32.
+        discriminator_steps: k of Algorithm 1.
+    """
+    return FLOAT32_BYTES * (generator + discriminator_steps * discriminator)
+
+
+def seconds(size, workers, link, reductions=1):
+    """Returns how long the all-reduces of a step take.
+
+    A ring of N cuts the gradients into N parts and passes them on N - 1 times to add them up, and
+    N - 1 times to tell the sums: 2 (N - 1) (size / (N bandwidth) + latency).
+
+    Args:
+        size: Bytes of all gradients of a step.
+        workers: N.
+        link: A Link.
+        reductions: In how many all-reduces they go, each of which pays for the latency.
+    """
+    passes = 2 * (workers - 1)
+    return passes * (size / workers / link.bandwidth + reductions * link.latency)
+
+
+def efficiency(step, size, workers, link, reductions=1):
+    """Returns which share of N times one worker's speed is left, from 0 to 1.
+
+    Each worker keeps its own batch, and nothing is computed while gradients are added up: an
+    update of D has to be over before G answers to it.
+
+    Args:
+        step: Seconds that a worker computes in each step; the others as in `seconds`.
+    """
+    return step / (step + seconds(size, workers, link, reductions))

@@ -1,0 +1,128 @@
+"""docs/scale.md and its manifest: commands that are some, names that agree, the model's table."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchmarks import allreduce, scale
+from gan_keras import cluster
+from gan_keras.cli import flags, train
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = (DOCS / "scale.md").read_text("utf-8")
+SERVICE, JOB = yaml.safe_load_all((DOCS / "kubernetes" / "train.yaml").read_text("utf-8"))
+POD = JOB["spec"]["template"]
+(CONTAINER,) = POD["spec"]["containers"]
+
+
+def config_of(command):
+    values = flags.parse(command[1:], train.PROGRAM, train.SUMMARY, train._define)
+    return train._config(values)[0]
+
+
+@pytest.mark.parametrize("line", re.findall(r"^gan-keras-train .*", PAGE, re.MULTILINE))
+def test_every_command_of_the_page_is_one(line):
+    assert config_of(shlex.split(line)).preset in ("mnist", "digits")
+
+
+def test_the_cluster_of_the_page_is_one(monkeypatch):
+    (text,) = re.findall(r"^export TF_CONFIG='(.*)'$", PAGE, re.MULTILINE)
+    monkeypatch.setenv("TF_CONFIG", text)
+    assert cluster.from_environment().title(1) == "worker 1 (10.0.0.2:2222)"
+
+
+def test_the_page_has_the_model_s_table():
+    weights = re.search(r"([\d,]+) and ([\d,]+) trainable weights, which makes ([\d.]+) MB", PAGE)
+    g, d = (int(weights[i].replace(",", "")) for i in (1, 2))
+    size = allreduce.bytes_per_step(g, d)
+    assert scale.trainable() == {"generator": g, "discriminator": d}
+    assert f"{size / 1e6:.2f}" == weights[3]
+    assert scale.paper(size) in PAGE
+
+
+def test_kinds_and_names_agree():
+    assert (SERVICE["apiVersion"], SERVICE["kind"]) == ("v1", "Service")
+    assert (JOB["apiVersion"], JOB["kind"]) == ("batch/v1", "Job")
+    assert SERVICE["spec"]["clusterIP"] == "None"
+    assert SERVICE["spec"]["publishNotReadyAddresses"] is True
+    assert SERVICE["spec"]["selector"].items() <= POD["metadata"]["labels"].items()
+    assert POD["spec"]["subdomain"] == SERVICE["metadata"]["name"]
+    (port,), (open_port,) = SERVICE["spec"]["ports"], CONTAINER["ports"]
+    assert port["port"] == open_port["containerPort"]
+
+
+def test_every_worker_is_a_pod():
+    job = JOB["spec"]
+    assert job["completionMode"] == "Indexed"
+    environment = {each["name"]: each["value"] for each in CONTAINER["env"]}
+    assert job["completions"] == job["parallelism"] == int(environment["WORKERS"])
+    # A policy of failures is allowed with no other.
+    assert POD["spec"]["restartPolicy"] == "Never"
+    actions = {rule["action"]: rule for rule in job["podFailurePolicy"]["rules"]}
+    assert actions["FailJob"]["onExitCodes"]["values"] == [2]  # errors.UsageError
+    assert actions["FailJob"]["onExitCodes"]["containerName"] == CONTAINER["name"]
+
+
+def test_every_mount_is_a_volume():
+    mounts = {each["name"] for each in CONTAINER["volumeMounts"]}
+    assert mounts == {each["name"] for each in POD["spec"]["volumes"]}
+    for volume in POD["spec"]["volumes"]:
+        assert f"`{volume['persistentVolumeClaim']['claimName']}`" in PAGE
+
+
+def start(tmp_path, program, index=1):
+    """Runs the container's command with a program in place of gan-keras-train."""
+    stub = tmp_path / "gan-keras-train"
+    stub.write_text(f"#!/bin/bash\n{program}\n")
+    stub.chmod(0o755)
+    return subprocess.Popen(
+        [*CONTAINER["command"], *CONTAINER["args"]],
+        env={
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "JOB_COMPLETION_INDEX": str(index),
+            "WORKERS": "3",
+        },
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_pod_s_command_has_the_flags_and_the_cluster(tmp_path, monkeypatch):
+    process = start(tmp_path, 'printf "%s\\n" "$TF_CONFIG" "$@"')
+    text, *arguments = process.communicate(timeout=60)[0].splitlines()
+    assert process.returncode == 0
+    monkeypatch.setenv("TF_CONFIG", text)
+    found = cluster.from_environment()
+    job, service = JOB["metadata"]["name"], SERVICE["metadata"]["name"]
+    (port,) = SERVICE["spec"]["ports"]
+    # Kubernetes' name of a pod of an indexed Job: job-index.subdomain.
+    assert list(found.addresses) == [f"{job}-{i}.{service}:{port['port']}" for i in range(3)]
+    assert found.rank == 1
+    config = config_of(["gan-keras-train", *arguments])
+    assert config.strategy == "multi_worker"
+    assert config.batch_size % JOB["spec"]["completions"] == 0
+    mounts = {each["mountPath"] for each in CONTAINER["volumeMounts"]}
+    assert config.data_dir in mounts
+    assert json.loads(text)["task"]["type"] == "worker"
+
+
+@pytest.mark.parametrize("status", [0, 1, 2])
+def test_a_pod_ends_as_its_command_does(status, tmp_path):
+    process = start(tmp_path, f"exit {status}")
+    process.communicate(timeout=60)
+    assert process.returncode == status
+
+
+def test_a_pod_that_is_stopped_has_not_come_to_its_end(tmp_path):
+    process = start(tmp_path, "trap 'echo saved; exit 0' TERM; echo ready; while :; do :; done")
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=60)[0] == "saved\n"
+    assert process.returncode == 143
