@@ -37,6 +37,8 @@ class Player:
         batches = self.images.batches(4, self.config.seed, start=self.gan.step)
         pace = callbacks.Pace(until, intervals, lambda: False, adaptive=False)
         left = until - self.gan.step
+        # As in a new model: `fit` divides its bound on the calls by what the last one left.
+        self.gan.steps_per_execution = 1
         self.gan.fit(batches, steps_per_epoch=left, callbacks=[pace], shuffle=False, verbose=0)
 
     def variables(self):
