@@ -37,6 +37,8 @@ class Player:
         batches = self.images.batches(4, self.config.seed, start=self.gan.step)
         pace = callbacks.Pace(until, intervals, lambda: False, adaptive=False)
         left = until - self.gan.step
+        # As in a new model: `fit` divides its bound on the calls by what the last one left.
+        self.gan.steps_per_execution = 1
         self.gan.fit(batches, steps_per_epoch=left, callbacks=[pace], shuffle=False, verbose=0)
 
     def variables(self):
@@ -109,8 +111,7 @@ def test_a_run_that_does_not_is_found_out(small_run, monkeypatch, capsys):
     assert verify_resume.run([f"--workdir={small_run}", "--steps=4", "--checkpoint=20"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "does not resume exactly: " in line
-    assert "variables differ after 2 + 2 steps from step 20, first " in line
-    assert "generator" in line
+    assert "variables differ after 2 + 2 steps from step 20, first discriminator" in line
     difference = float(line.split("largest difference ")[1].split(";")[0])
     assert difference > 0
     assert files(small_run) == before

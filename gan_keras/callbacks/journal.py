@@ -1,7 +1,7 @@
 """TensorBoard's event files, checked.
 
-TensorFlow's writer fails when its queue is full of what it cannot write; when it is flushed or
-closed it loses the same events silently (2.21).
+TensorFlow's writer (2.21) fails when its queue is full of what it cannot write; a flush may fail
+as well, or lose the same events silently.
 """
 
 import contextlib
