@@ -32,7 +32,8 @@ def parse(argv, program, summary, define):
     flags.DEFINE_boolean("help", False, "Print this help.", short_name="h", flag_values=values)
     try:
         rest = values([program, *(sys.argv[1:] if argv is None else argv)])[1:]
-    except flags.Error as error:
+    # absl itself lets some through, as of --noname=value and of a flag file that is no text.
+    except (flags.Error, ValueError, OSError) as error:
         raise UsageError(f"{error}; see {program} --help") from None
     if values.help:
         print(f"{program}: {summary}\n\nFlags:")

@@ -120,6 +120,7 @@ def test_two_thousand_single_flags(name, value):
         ["--dataset=folder:/a\x1b[2Jb"],
         ["--flagfile=/nowhere"],
         ["--flagfile=/dev/fd"],
+        ["--nodry_run=0"],
         ["--workdir"],
         ["--workdir=" + "x" * 5000, "--steps=0"],
         ["--steps=" + "9" * 5000],
@@ -131,10 +132,15 @@ def test_two_thousand_single_flags(name, value):
         ["--dataset="],
     ],
 )
-def test_mistakes_that_were_found(argv):
+def test_awkward_mistakes(argv):
     message = outcome(argv)
     assert isinstance(message, str)
     assert len(message.splitlines()) == 1
+
+
+def test_a_flag_file_that_is_no_text_is_told(tmp_path):
+    (tmp_path / "flags").write_bytes(b"--steps=\xff\n")
+    assert "see gan-keras-train --help" in outcome([f"--flagfile={tmp_path / 'flags'}"])
 
 
 @pytest.mark.parametrize("workdir", ["x" * 300, "file/run", "config.json"])
