@@ -18,14 +18,25 @@ DENSITIES = {"gaussians_1d": 1, "ring": 2, "grid": 2}
 
 # A resumed run may change how long it trains and how often it reports; all else would
 # make it another run.
-MAY_CHANGE = ("steps", "log_every", "sample_every", "checkpoint_every", "evaluate_every")
+MAY_CHANGE = (
+    "steps",
+    "log_every",
+    "sample_every",
+    "checkpoint_every",
+    "evaluate_every",
+    "on_collapse",
+)
 
 NETWORKS = ("dcgan", "mlp", "maxout", "points")
 PRIORS = ("normal", "uniform")
 GENERATOR_LOSSES = ("non_saturating", "minimax")
 OPTIMIZERS = ("adam", "momentum")
 PRECISIONS = ("float32", "bfloat16", "float16")
+COLLAPSE_ACTIONS = ("warn", "stop")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
+# Times the largest gradient that passes for finite, 1.8e19 (`health`), and summed up over 10^10
+# steps, it is still a number of float32: no update makes a weight infinite.
+MOST_LEARNING_RATE = 1e6
 
 
 def _flag(default, help, *, choices=None, least=None, most=None, above=None, below=None):
@@ -97,9 +108,12 @@ class Config:
     )
     optimizer: str = _flag("adam", "Optimizer of both networks.", choices=OPTIMIZERS)
     # The learning rate and beta_1 of Radford et al. 2015.
-    learning_rate: float = _flag(2e-4, "Learning rate.", above=0.0)
+    learning_rate: float = _flag(2e-4, "Learning rate.", above=0.0, most=MOST_LEARNING_RATE)
     discriminator_learning_rate: float = _flag(
-        0.0, "Learning rate of the discriminator if it has its own; 0: the same.", least=0.0
+        0.0,
+        "Learning rate of the discriminator if it has its own; 0: the same.",
+        least=0.0,
+        most=MOST_LEARNING_RATE,
     )
     learning_rate_decay: float = _flag(
         1.0, "Number that the learning rate is divided by after every step.", least=1.0
@@ -118,6 +132,12 @@ class Config:
     sample_every: int = _flag(500, "Steps between sample grids.", least=1)
     checkpoint_every: int = _flag(500, "Steps between checkpoints.", least=1)
     evaluate_every: int = _flag(0, "Steps between evaluations; 0: none while training.", least=0)
+    on_collapse: str = _flag(
+        "warn",
+        "When samples are near-duplicates, D(G(z)) stays at 0 or 1, or the generator's gradient "
+        "is gone: say so, or save and end with exit status 1.",
+        choices=COLLAPSE_ACTIONS,
+    )
     keep_checkpoints: int = _flag(3, "Checkpoints kept.", least=1)
 
     def __post_init__(self):
