@@ -10,7 +10,7 @@ import re
 import tensorflow as tf
 
 MARK = "gan_keras: not finite"  # By which our own errors are known among TensorFlow's.
-PARTS = ("", "the gradients of ", "the batch statistics behind ")
+PARTS = ("", "the gradient of ", "a batch statistic behind ")
 
 
 def checked(name, step, losses, gradients, statistics=(), loss_scale=None):
@@ -62,7 +62,7 @@ class Sickness:
     """What a failed check tells.
 
     Attributes:
-        what: What is not finite, as in "the gradients of g_loss".
+        what: What is not finite, as in "the gradient of g_loss".
         name: The loss, as in "g_loss".
         step: The step that was not done, from 1 on.
     """

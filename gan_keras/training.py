@@ -3,18 +3,30 @@
 import contextlib
 import fcntl
 import signal
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import tensorflow as tf
 
-from gan_keras import callbacks, cards, checkpoints, data, evaluation, networks, optimizers
+from gan_keras import (
+    callbacks,
+    cards,
+    checkpoints,
+    data,
+    evaluation,
+    health,
+    networks,
+    optimizers,
+)
 from gan_keras import config as configs
 from gan_keras import strategy as strategies
 from gan_keras.errors import UserError
 from gan_keras.gan import GAN
 from gan_keras.images import grid
+
+NEIGHBOURS = 256  # Real examples that tell what is near: 32,640 pairs, a third of a second at most.
 
 
 @dataclass(frozen=True)
@@ -84,7 +96,8 @@ def train(config, workdir, say=print):
         An Outcome.
 
     Raises:
-        UserError: the data cannot be had, or another run is at work in the folder.
+        UserError: the data cannot be had, another run is at work in the folder, a number is not
+            finite any more, or the game has collapsed and `config.on_collapse` is `stop`.
         UsageError: the configuration cannot be trained, or is not that of the folder.
     """
     workdir = Path(workdir)
@@ -113,6 +126,15 @@ def train(config, workdir, say=print):
             intervals.append(config.evaluate_every)
         alone = strategies.is_alone(strategy)
         beside = [callbacks.Pace(config.steps, intervals, lambda: bool(caught), adaptive=alone)]
+        # Every worker looks, so that all of them stop at the same step.
+        watch = callbacks.Collapse(
+            _some(images),
+            config.sample_every,
+            config.log_every,
+            stop=config.on_collapse == "stop",
+            say=say if chief else lambda line: None,
+        )
+        beside.append(watch)
         if chief:
             # One writer a folder: TensorBoard follows only the newest file of each.
             train, *bounds = (
@@ -120,8 +142,9 @@ def train(config, workdir, say=print):
                 for name in ("train", *callbacks.BOUNDS)
             )
             bounds = dict(zip(callbacks.BOUNDS, bounds, strict=True))
+            watch.writer = train
             beside += [
-                callbacks.Progress(config.steps, config.batch_size),
+                callbacks.Progress(config.steps, config.batch_size, watch.warnings),
                 callbacks.Samples(train, workdir / "samples", config.sample_every, *_look(images)),
                 callbacks.Save(saved, config.checkpoint_every),
                 callbacks.Scalars(train, bounds, config.log_every, config.batch_size),
@@ -133,14 +156,21 @@ def train(config, workdir, say=print):
         batches = images.batches(
             config.batch_size, config.seed, start=first, per_step=config.discriminator_steps
         )
-        gan.fit(
-            batches,
-            # Pace runs many steps per call and ends the training: this only bounds the calls.
-            steps_per_epoch=config.steps - first,
-            callbacks=beside,
-            shuffle=False,
-            verbose=0,
-        )
+        with _sickness_told(config, saved.directory):
+            gan.fit(
+                batches,
+                # Pace runs many steps per call and ends the training: this only bounds the calls.
+                steps_per_epoch=config.steps - first,
+                callbacks=beside,
+                shuffle=False,
+                verbose=0,
+            )
+        if watch.stop and watch.warnings:
+            raise UserError(
+                f"--on_collapse=stop: saved and stopped at step {gan.step:,}: "
+                f"{'; '.join(watch.warnings.values())}; {_remedy(config)}, or go on with "
+                "--on_collapse=warn"
+            )
         return Outcome(first, gan.step, stopped=gan.step < config.steps)
 
 
@@ -180,6 +210,42 @@ def _look(images):
         return callbacks.Density(images), None
     look = callbacks.Grid()
     return look, grid(images.first(look.count))
+
+
+def _some(images):
+    """Real examples as the discriminator sees them; all different, unless there is only one."""
+    count = NEIGHBOURS if isinstance(images, data.Points) else min(NEIGHBOURS, images.count)
+    count = max(2, count)  # What is near is told by pairs.
+    return next(iter(images.batches(count, seed=0))).numpy()
+
+
+@contextlib.contextmanager
+def _sickness_told(config, folder):
+    """Makes one line of what a check of the graph (`health`) has found."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        sickness = health.Sickness.of(error)
+        if sickness is None:
+            raise
+        if sys.stdout.isatty():
+            print()  # Ends the line of the progress.
+        good = tf.train.latest_checkpoint(folder)
+        raise UserError(
+            f"step {sickness.step:,}: {sickness.what} is not finite; nothing of this step is kept, "
+            + (f"the last good checkpoint is {good}" if good else "there is no checkpoint yet")
+            + f"; {_remedy(config)}"
+        ) from None
+
+
+def _remedy(config):
+    """What to try, in another folder, when a run with this configuration does not learn."""
+    rates = [f"--learning_rate below {config.learning_rate:g}"]
+    if config.discriminator_learning_rate:
+        rates.append(f"--discriminator_learning_rate below {config.discriminator_learning_rate:g}")
+    if config.mixed_precision != "float32":
+        rates.append("--mixed_precision=float32")
+    return f"in another --workdir try {' or '.join(rates)}"
 
 
 def _devices(strategy):
