@@ -28,6 +28,7 @@ MAY_CHANGE = (
     "sample_every",
     "checkpoint_every",
     "evaluate_every",
+    "on_collapse",
 )
 
 NETWORKS = ("dcgan", "mlp", "maxout", "points")
@@ -35,12 +36,16 @@ PRIORS = ("normal", "uniform")
 GENERATOR_LOSSES = ("non_saturating", "minimax")
 OPTIMIZERS = ("adam", "momentum")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+COLLAPSE_ACTIONS = ("warn", "stop")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 CROSS_DEVICE_OPS = ("auto", "nccl", "ring", "hierarchical_copy", "reduction_to_one")
 
 # Bound of the whole numbers that have none of their own, and more than any run needs: what
 # overflows inside TensorFlow fails with errors that name no flag.
 LARGEST = 2**31 - 1
+# Times the largest gradient that passes for finite, 1.8e19 (`health`), and summed up over 10^10
+# steps, it is still a number of float32: no update makes a weight infinite.
+MOST_LEARNING_RATE = 1e6
 
 
 def _flag(default, help, *, choices=None, least=None, most=None, above=None, below=None):
@@ -113,9 +118,12 @@ class Config:
     )
     optimizer: str = _flag("adam", "Optimizer of both networks.", choices=OPTIMIZERS)
     # The learning rate and beta_1 of Radford et al. 2015.
-    learning_rate: float = _flag(2e-4, "Learning rate.", above=0.0)
+    learning_rate: float = _flag(2e-4, "Learning rate.", above=0.0, most=MOST_LEARNING_RATE)
     discriminator_learning_rate: float = _flag(
-        0.0, "Learning rate of the discriminator if it has its own; 0: the same.", least=0.0
+        0.0,
+        "Learning rate of the discriminator if it has its own; 0: the same.",
+        least=0.0,
+        most=MOST_LEARNING_RATE,
     )
     learning_rate_decay: float = _flag(
         1.0, "Number that the learning rate is divided by after every step.", least=1.0
@@ -146,6 +154,12 @@ class Config:
     sample_every: int = _flag(500, "Steps between sample grids.", least=1)
     checkpoint_every: int = _flag(500, "Steps between checkpoints.", least=1)
     evaluate_every: int = _flag(0, "Steps between evaluations; 0: none while training.", least=0)
+    on_collapse: str = _flag(
+        "warn",
+        "When samples are near-duplicates, D(G(z)) stays at 0 or 1, or the generator's gradient "
+        "is gone: say so, or save and end with exit status 1.",
+        choices=COLLAPSE_ACTIONS,
+    )
     keep_checkpoints: int = _flag(3, "Checkpoints kept.", least=1)
 
     def __post_init__(self):

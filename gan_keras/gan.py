@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from gan_keras import health
 from gan_keras.losses import GENERATOR_LOSSES, discriminator_loss
 from gan_keras.priors import PRIORS, normal
 
@@ -143,7 +144,9 @@ class GAN(keras.Model):
             losses = discriminator_loss(real_logits, fake_logits)
             loss = self.discriminator_optimizer.scale_loss(_share_of_global_mean(losses))
         variables = self.discriminator.trainable_variables
-        self.discriminator_optimizer.apply(tape.gradient(loss, variables), variables)
+        gradients = tape.gradient(loss, variables)
+        optimizer = self.discriminator_optimizer
+        optimizer.apply(self._checked("d_loss", losses, gradients, optimizer), variables)
         self.trackers["d_loss"].update_state(losses)
         self.trackers["value"].update_state(-losses)
         self.trackers["d_real"].update_state(tf.sigmoid(real_logits))
@@ -161,8 +164,20 @@ class GAN(keras.Model):
         gradients = generator_tape.gradient(
             fake, variables, output_gradients=tape.gradient(loss, fake)
         )
-        self.generator_optimizer.apply(gradients, variables)
+        optimizer = self.generator_optimizer
+        gradients = self._checked("g_loss", losses, gradients, optimizer, self._statistics())
+        optimizer.apply(gradients, variables)
         self.trackers["g_loss"].update_state(losses)
+
+    def _checked(self, name, losses, gradients, optimizer, statistics=()):
+        """Returns the gradients; if they or the losses are not finite, nothing goes on."""
+        scale = getattr(optimizer, "dynamic_scale", None)
+        return health.checked(name, self.steps.value, losses, gradients, statistics, scale)
+
+    def _statistics(self):
+        """What the networks count without learning it: batch normalisation's averages."""
+        states = self.generator.non_trainable_variables + self.discriminator.non_trainable_variables
+        return [each.value for each in states if each.dtype == "float32"]
 
     def _draw_latents(self, count, i):
         return self._draw(PRIORS[self.prior], count, [self.latent_dim], LATENTS, i)

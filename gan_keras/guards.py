@@ -1,14 +1,16 @@
-"""What stands around a training run: its folder's lock, signals, full disks and lost workers."""
+"""What stands around a training run: its folder's lock, signals, full disks, lost workers, NaN."""
 
 import contextlib
 import errno
 import fcntl
 import signal
+import sys
 import threading
 
 import tensorflow as tf
 
 from gan_keras import cluster as clusters
+from gan_keras import health
 from gan_keras import strategy as strategies
 from gan_keras.errors import UserError
 from gan_keras.files import why
@@ -125,3 +127,32 @@ def caught_signals():
         yield caught
     finally:
         release()
+
+
+@contextlib.contextmanager
+def sickness_told(config, saved):
+    """Makes a UserError of what a check of the graph (`health`) has found."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        sickness = health.Sickness.of(error)
+        if sickness is None:
+            raise
+        if sys.stdout.isatty():
+            print()  # Ends the line of the progress.
+        good = saved.latest_checkpoint
+        raise UserError(
+            f"step {sickness.step:,}: {sickness.what} is not finite; nothing of this step is kept, "
+            + (f"the last good checkpoint is {good}" if good else "there is no checkpoint yet")
+            + f"; {remedy(config)}"
+        ) from None
+
+
+def remedy(config):
+    """What to try, in another folder, when a run with this configuration does not learn."""
+    rates = [f"--learning_rate below {config.learning_rate:g}"]
+    if config.discriminator_learning_rate:
+        rates.append(f"--discriminator_learning_rate below {config.discriminator_learning_rate:g}")
+    if config.mixed_precision != "float32":
+        rates.append("--mixed_precision=float32")
+    return f"in another --workdir try {' or '.join(rates)}"

@@ -18,8 +18,11 @@ from gan_keras import (
 )
 from gan_keras import config as configs
 from gan_keras import strategy as strategies
+from gan_keras.errors import UserError
 from gan_keras.gan import GAN
 from gan_keras.images import grid
+
+NEIGHBOURS = 256  # Real examples that tell what is near: 32,640 pairs, a third of a second at most.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +93,8 @@ def train(config, workdir, say=print):
 
     Raises:
         UserError: the data cannot be had, another run is at work in the folder, its checkpoints
-            are all damaged, or it cannot be written to.
+            are all damaged, it cannot be written to, a number is not finite any more, or the
+            game has collapsed and `config.on_collapse` is `stop`.
         UsageError: the configuration cannot be trained, or is not that of the folder.
     """
     workdir = Path(workdir)
@@ -125,14 +129,24 @@ def _train(config, why, workdir, strategy, say):
             intervals.append(config.evaluate_every)
         alone = strategies.is_alone(strategy)
         beside = [callbacks.Pace(config.steps, intervals, lambda: bool(caught), adaptive=alone)]
+        # Every worker looks, so that all of them stop at the same step.
+        watch = callbacks.Collapse(
+            _some(images),
+            config.sample_every,
+            config.log_every,
+            stop=config.on_collapse == "stop",
+            say=say if chief else lambda line: None,
+        )
+        beside.append(watch)
         if chief:
             # One writer a folder: TensorBoard follows only the newest file of each.
             train, *bounds = (
                 callbacks.Journal(workdir / "logs" / name) for name in ("train", *callbacks.BOUNDS)
             )
             bounds = dict(zip(callbacks.BOUNDS, bounds, strict=True))
+            watch.writer = train
             beside += [
-                callbacks.Progress(config.steps, config.batch_size),
+                callbacks.Progress(config.steps, config.batch_size, watch.warnings),
                 callbacks.Samples(train, workdir / "samples", config.sample_every, *_look(images)),
                 callbacks.Save(saved, config.checkpoint_every),
                 callbacks.Scalars(train, bounds, config.log_every, config.batch_size),
@@ -145,14 +159,21 @@ def _train(config, why, workdir, strategy, say):
         batches = images.batches(
             config.batch_size, config.seed, start=first, per_step=config.discriminator_steps
         )
-        gan.fit(
-            batches,
-            # Pace runs many steps per call and ends the training: this only bounds the calls.
-            steps_per_epoch=config.steps - first,
-            callbacks=beside,
-            shuffle=False,
-            verbose=0,
-        )
+        with guards.sickness_told(config, saved):
+            gan.fit(
+                batches,
+                # Pace runs many steps per call and ends the training: this only bounds the calls.
+                steps_per_epoch=config.steps - first,
+                callbacks=beside,
+                shuffle=False,
+                verbose=0,
+            )
+        if watch.stop and watch.warnings:
+            raise UserError(
+                f"--on_collapse=stop: saved and stopped at step {gan.step:,}: "
+                f"{'; '.join(watch.warnings.values())}; {guards.remedy(config)}, or go on with "
+                "--on_collapse=warn"
+            )
         return Outcome(first, gan.step, stopped=gan.step < config.steps)
 
 
@@ -209,6 +230,13 @@ def _look(images):
         return callbacks.Density(images), None
     look = callbacks.Grid()
     return look, grid(images.first(look.count))
+
+
+def _some(images):
+    """Real examples as the discriminator sees them; all different, unless there is only one."""
+    count = NEIGHBOURS if isinstance(images, data.Points) else min(NEIGHBOURS, images.count)
+    count = max(2, count)  # What is near is told by pairs.
+    return next(iter(images.batches(count, seed=0))).numpy()
 
 
 def _strategy(config, say=print):

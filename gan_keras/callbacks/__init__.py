@@ -1,5 +1,6 @@
-"""What happens beside the step: pacing, progress, scalars, pictures, scores, checkpoints."""
+"""What happens beside the step: pace, progress, scalars, pictures, scores, saving, warnings."""
 
+from gan_keras.callbacks.collapse import Collapse
 from gan_keras.callbacks.density import Density
 from gan_keras.callbacks.evaluate import Evaluate
 from gan_keras.callbacks.journal import Journal
@@ -11,6 +12,7 @@ from gan_keras.callbacks.scalars import BOUNDS, Restart, Scalars
 
 __all__ = [
     "BOUNDS",
+    "Collapse",
     "Density",
     "Evaluate",
     "Grid",

@@ -17,12 +17,15 @@ class Progress(keras.callbacks.Callback):
     Args:
         steps: The step at which training ends.
         batch_size: Real images per step, for the speed.
+        warnings: Names of what is to be seen at the end of the line while it lasts; whoever
+            passes them keeps them up to date.
     """
 
-    def __init__(self, steps, batch_size):
+    def __init__(self, steps, batch_size, warnings=()):
         super().__init__()
         self.steps = steps
         self.batch_size = batch_size
+        self.warnings = warnings
         self.terminal = sys.stdout.isatty()
         self.first = None
         self.printed = 0.0
@@ -42,7 +45,7 @@ class Progress(keras.callbacks.Callback):
             f"step {step:,}/{self.steps:,}  d_loss {float(logs['d_loss']):.3f}  "
             f"g_loss {float(logs['g_loss']):.3f}  D(x) {float(logs['d_real']):.2f}  "
             f"D(G(z)) {float(logs['d_fake']):.2f}  {rate * self.batch_size:,.0f} images/s  "
-            f"{clock(left)} left"
+            f"{clock(left)} left" + "".join(f"  ! {warning}" for warning in self.warnings)
         )
         print(f"\r{line}\x1b[K" if self.terminal else line, end="" if self.terminal else "\n")
         sys.stdout.flush()
