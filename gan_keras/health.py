@@ -1,8 +1,10 @@
 """The check that stands between a step's gradients and the weights.
 
 Whoever is given the gradients of `checked` is given finite ones: the graph hands them on only
-after the check, and a failed check ends the whole call. So neither a weight, nor an optimizer's
-state, nor a later step of the same call ever sees what is not a number.
+after the check, and a failed check ends the whole call. So neither a weight that is learned, nor
+an optimizer's moments, nor a later step of the same call ever see what is not a number. The
+averages of batch normalisation move before it, while the examples pass: the state in memory is
+for looking at then, and not for saving.
 """
 
 import re

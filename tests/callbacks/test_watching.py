@@ -131,3 +131,20 @@ def test_progress_line_has_step_speed_and_time_left(monkeypatch, capsys):
         "step 1,000/1,000  d_loss 1.300  g_loss 0.700  D(x) 0.60  D(G(z)) 0.40  639 images/s  "
         "0:00 left",
     ]
+
+
+def test_warnings_stand_at_the_end_of_the_progress_line_while_they_last(monkeypatch, capsys):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    warnings = {}
+    callback = progress.Progress(steps=1000, batch_size=64, warnings=warnings)
+    model = SimpleNamespace(step=0)
+    callback.set_model(model)
+    logs = {"d_loss": 1.3, "g_loss": 0.7, "d_real": 0.6, "d_fake": 0.4}
+    for step, found in ((1, {}), (11, {"no gradient": "", "near-duplicates": ""}), (21, {})):
+        model.step, now[0] = step, now[0] + 10
+        warnings.clear()
+        warnings.update(found)
+        callback.on_train_batch_end(0, logs)
+    ends = [line.split(" left")[1] for line in capsys.readouterr().out.splitlines()]
+    assert ends == ["  ! no gradient  ! near-duplicates", ""]
