@@ -14,8 +14,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 ROOT = Path(__file__).parent.parent
-# A run that is small enough for a test and has all the parts of a real one.
-SMALL = ("--preset=digits", "--width=8", "--latent_dim=8", "--batch_size=16")
+# A run that is small enough for a test and has all the parts of a real one; in one precision,
+# whatever the machine is made for.
+SMALL = (
+    "--preset=digits",
+    "--width=8",
+    "--latent_dim=8",
+    "--batch_size=16",
+    "--mixed_precision=float32",
+)
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ from benchmarks import (
     processes,
     report,
     sample,
+    scale,
     serve,
     start,
     train,
@@ -40,7 +41,7 @@ from gan_keras.errors import UsageError, UserError
 
 PROGRAMS = {
     f"benchmarks.{module.__name__.split('.')[1]}": module
-    for module in (train, sample, serve, start, operators, load, measure, ways)
+    for module in (train, sample, scale, serve, start, operators, load, measure, ways)
 }
 
 

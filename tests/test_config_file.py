@@ -40,8 +40,9 @@ def test_a_run_of_the_first_version_is_what_it_was(tmp_path):
     assert (config.held_out, config.evaluate_every, config.ema_decay) == (0, 0, 0)
     assert (config.discriminator_learning_rate, config.learning_rate_decay) == (0, 1)
     assert config.instance_noise == 0
-    # So the same command goes on with it.
-    configs.check_resumable(config, configs.from_preset("mlp", seed=7), tmp_path)
+    # So the same command goes on with it, in the precision that it began in.
+    wanted = configs.from_preset("mlp", seed=7, mixed_precision=config.mixed_precision)
+    configs.check_resumable(config, wanted, tmp_path)
     assert set(config_file.FIRST_FIELDS) == set(json.loads(FIRST))
 
 

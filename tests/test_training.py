@@ -53,15 +53,17 @@ def assert_same(first, second):
     ],
     ids=["dcgan", "mlp", "maxout"],
 )
-def test_n_then_m_steps_are_n_plus_m_to_the_bit(flags, tmp_path, program):
+def test_n_then_m_steps_are_n_plus_m_to_the_bit(flags, tmp_path, capsys):
     """Other intervals too, so that other numbers of steps share a call."""
-    whole = program("train", *SMALL, *flags, f"--workdir={tmp_path / 'whole'}", "--steps=37")
-    assert whole.returncode == 0, whole.stderr
-    half = (*SMALL, *flags, f"--workdir={tmp_path / 'halves'}")
-    assert program("train", *half, "--steps=17", "--log_every=5").returncode == 0
-    second = program("train", *half, "--steps=37", "--log_every=3", "--sample_every=7")
-    assert second.returncode == 0, second.stderr
-    assert "goes on from step 17, to step 37" in second.stdout
+
+    def run(folder, *more):
+        assert train.run([*SMALL, *flags, f"--workdir={tmp_path / folder}", *more]) == 0
+        return capsys.readouterr().out
+
+    run("whole", "--steps=37")
+    run("halves", "--steps=17", "--log_every=5")
+    said = run("halves", "--steps=37", "--log_every=3", "--sample_every=7")
+    assert "goes on from step 17, to step 37" in said
     assert_same(tmp_path / "whole", tmp_path / "halves")
 
 
@@ -136,6 +138,7 @@ def test_config_file_is_the_resolved_configuration(small_run):
         "width": 8,
         "latent_dim": 8,
         "batch_size": 16,
+        "mixed_precision": "float32",
         "steps": 30,
         "log_every": 10,
         "sample_every": 10,
