@@ -101,6 +101,7 @@ def watch(command, until=None):
         cwd=processes.ROOT,
         env={**os.environ, **processes.ENVIRONMENT},
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # TensorFlow's notices.
         text=True,
     )
     seconds = None
