@@ -16,7 +16,7 @@ JOBS = ("chief", "worker")
 REPORT_SECONDS = 10.0  # Between two lines about who is awaited.
 POLL_SECONDS = 0.2
 DIAL_SECONDS = 2.0  # More than a round trip to anywhere, and little beside the time-out.
-GREETING_BYTES = 65_536
+GREETING_BYTES = 65_536  # Some thousand addresses.
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,7 @@ def meet(cluster, timeout, say=print):
             for rank in sorted(ungreeted):
                 if _greet(cluster, rank):
                     ungreeted.discard(rank)
-            for rank in _heard(cluster, server):
-                unheard.discard(rank)
+            unheard.discard(_heard(cluster, server))
             now = time.monotonic()
             awaited = ", ".join(map(cluster.title, sorted(unheard | ungreeted)))
             if awaited and now - began > timeout:
@@ -162,37 +161,41 @@ def _listener(cluster):
 
 
 def _heard(cluster, server):
-    """Yields the ranks of those who have greeted since it was last asked."""
-    while True:
-        try:
-            line, _ = server.accept()
-        except TimeoutError:
-            return
-        with line:
-            text = _read(line)
-        try:
-            greeting = json.loads(text)
-            rank, addresses = greeting["rank"], tuple(greeting["addresses"])
-        except (ValueError, TypeError, KeyError):
-            continue  # Something else that knocks at ports.
-        if addresses != cluster.addresses:
-            raise UsageError(
-                f"{VARIABLE}: another process has the cluster {', '.join(map(str, addresses))}, "
-                f"this one {', '.join(cluster.addresses)}; give all the same"
-            )
-        if rank == cluster.rank:
-            raise UsageError(
-                f"{VARIABLE}: another process is {cluster.names[rank]} too; "
-                'give each its own "task"'
-            )
-        yield rank
+    """Returns the rank of one who greets; None if nobody does, or a stranger.
+
+    One at a time: a worker that has met all is TensorFlow's already, whose calls at this port
+    would never leave it in peace.
+    """
+    try:
+        line, _ = server.accept()
+    except TimeoutError:
+        return None
+    with line:
+        text = _read(line)
+    try:
+        greeting = json.loads(text)
+        rank, addresses = greeting["rank"], tuple(greeting["addresses"])
+    except (ValueError, TypeError, KeyError):
+        return None
+    if addresses != cluster.addresses:
+        raise UsageError(
+            f"{VARIABLE}: another process has the cluster {', '.join(map(str, addresses))}, "
+            f"this one {', '.join(cluster.addresses)}; give all the same"
+        )
+    if rank == cluster.rank:
+        raise UsageError(
+            f'{VARIABLE}: another process is {cluster.names[rank]} too; give each its own "task"'
+        )
+    return rank
 
 
 def _read(line):
-    """Returns all that the other side sends, as far as it is a greeting's length."""
+    """Returns what the other side sends until it hangs up, if that can be a greeting."""
     line.settimeout(DIAL_SECONDS)
     text = b""
     with contextlib.suppress(OSError):
-        while len(text) < GREETING_BYTES and (part := line.recv(4096)):
+        while part := line.recv(4096):
             text += part
+            if not text.startswith(b"{") or len(text) > GREETING_BYTES:
+                break
     return text

@@ -1,5 +1,6 @@
 """Workers that find each other, and one line where they do not."""
 
+import contextlib
 import json
 import re
 import socket
@@ -155,6 +156,47 @@ def test_strangers_at_the_port_are_no_workers(addresses):
     with pytest.raises(UserError, match="no answer from worker 1"):
         cluster.meet(of(found, 0), 1.0)
     thread.join()
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["all", "one missing"])
+def test_who_never_stops_calling_keeps_nobody_from_meeting(here, addresses):
+    """As TensorFlow's server does at workers that have not met all yet: it holds its lines open."""
+    found, over = addresses(2), threading.Event()
+    lines = []
+
+    def call():
+        host, port = found[0].split(":")
+        while not over.is_set():
+            with contextlib.suppress(OSError):
+                lines.append(socket.create_connection((host, int(port)), 5))
+                lines[-1].sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+                lines[-1].recv(1)  # Until it is shown the door.
+
+    results = []
+
+    def meet(rank, timeout):
+        try:
+            results.append(cluster.meet(of(found, rank), timeout))
+        except UserError as error:
+            results.append(str(error))
+
+    ranks, timeout = ([0, 1], 60) if here else ([0], 1.0)
+    threads = [threading.Thread(target=call) for _ in range(2)]
+    threads += [threading.Thread(target=meet, args=[rank, timeout]) for rank in ranks]
+    for thread in threads:
+        thread.daemon = True  # One that hangs fails below, and holds nothing up.
+        thread.start()
+    for thread in threads[2:]:
+        thread.join(60)
+    over.set()
+    for thread in threads[:2]:
+        thread.join(60)
+    for line in lines:
+        line.close()
+    if here:
+        assert results == [None, None]
+    else:
+        assert ["no answer from worker 1" in result for result in results] == [True]
 
 
 def test_silent_are_those_whose_port_is_closed(addresses):

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.faults
 
 MLP = ("--network=mlp",)
 # All that the chief does beside the step happens several times.
-BUSY = ("--log_every=7", "--sample_every=5", "--checkpoint_every=10", "--evaluate_every=20")
+BUSY = ("--log_every=7", "--sample_every=5", "--checkpoint_every=10")
 # TensorFlow's own heartbeats are given up after ten seconds; the rest is a slow machine's.
 BOUND_SECONDS = 120
 
@@ -58,7 +58,7 @@ def test_how_gradients_are_added_up_changes_rounding_only(ops, tmp_path, program
 
 
 def test_three_workers_train_as_one(tmp_path, program):
-    flags = (*SMALL, "--batch_size=24", "--steps=20", *BUSY)
+    flags = (*SMALL, "--batch_size=24", "--steps=20", *BUSY, "--evaluate_every=20")
     with workers.cluster(3, *flags, f"--workdir={tmp_path / 'three'}") as processes:
         printed = workers.finish(processes)
     assert all("devices: 3 CPU replicas" in out for out in printed)
