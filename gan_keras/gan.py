@@ -145,8 +145,7 @@ class GAN(keras.Model):
             loss = self.discriminator_optimizer.scale_loss(_share_of_global_mean(losses))
         variables = self.discriminator.trainable_variables
         gradients = tape.gradient(loss, variables)
-        optimizer = self.discriminator_optimizer
-        optimizer.apply(self._checked("d_loss", losses, gradients, optimizer), variables)
+        self._apply(self.discriminator_optimizer, gradients, variables, "d_loss", losses)
         self.trackers["d_loss"].update_state(losses)
         self.trackers["value"].update_state(-losses)
         self.trackers["d_real"].update_state(tf.sigmoid(real_logits))
@@ -164,15 +163,15 @@ class GAN(keras.Model):
         gradients = generator_tape.gradient(
             fake, variables, output_gradients=tape.gradient(loss, fake)
         )
-        optimizer = self.generator_optimizer
-        gradients = self._checked("g_loss", losses, gradients, optimizer, self._statistics())
-        optimizer.apply(gradients, variables)
+        averages = self._statistics()
+        self._apply(self.generator_optimizer, gradients, variables, "g_loss", losses, averages)
         self.trackers["g_loss"].update_state(losses)
 
-    def _checked(self, name, losses, gradients, optimizer, statistics=()):
-        """Returns the gradients; if they or the losses are not finite, nothing goes on."""
+    def _apply(self, optimizer, gradients, variables, name, losses, statistics=()):
+        """Updates the weights; if losses or gradients are not finite, nothing goes on."""
         scale = getattr(optimizer, "dynamic_scale", None)
-        return health.checked(name, self.steps.value, losses, gradients, statistics, scale)
+        checked = health.checked(name, self.steps.value, losses, gradients, statistics, scale)
+        optimizer.apply(checked, variables)
 
     def _statistics(self):
         """What the networks count without learning it: batch normalisation's averages."""
