@@ -1,0 +1,99 @@
+"""Configurations by name: what each field is where it is not the field's own default."""
+
+_POINTS = {
+    "network": "points",
+    "width": 128,
+    "latent_dim": 2,
+    "batch_size": 256,
+    "learning_rate": 1e-3,
+    "discriminator_learning_rate": 2e-3,
+    "log_every": 100,
+    "sample_every": 100,
+    "checkpoint_every": 1000,
+}
+
+# The model of the paper's MNIST experiment. It publishes no number of steps: 250 epochs is where
+# its momentum has risen to the end.
+_PAPER = {
+    "dataset": "mnist",
+    "held_out": 10_000,
+    "network": "maxout",
+    "width": 1200,
+    "batch_size": 100,
+    "steps": 125_000,
+    "log_every": 500,
+    "sample_every": 5000,
+    "checkpoint_every": 5000,
+}
+
+PRESETS = {
+    # UCI's handwritten digits, embedded: a minute on two cores. They are 8x8; enlarged to
+    # 16x16 they are easier to learn with convolutions, and to read.
+    "digits": {
+        "dataset": "digits",
+        "image_size": 16,
+        "width": 32,
+        "latent_dim": 64,
+        "batch_size": 64,
+        "steps": 3000,
+    },
+    "mnist": {"dataset": "mnist", "steps": 4000},
+    "mlp": {
+        "dataset": "mnist",
+        "network": "mlp",
+        "width": 256,
+        "steps": 20000,
+        "log_every": 100,
+        "sample_every": 1000,
+        "checkpoint_every": 2000,
+    },
+    # Known densities, to see the theory at work. The rate of D is twice that of G, so that D
+    # keeps near D*; both fall, so that the players come to rest.
+    "gaussians_1d": {
+        "dataset": "gaussians_1d",
+        **_POINTS,
+        "latent_dim": 1,
+        "steps": 10_000,
+        "learning_rate_decay": 1.0004,
+        "instance_noise": 0.5,
+        "instance_noise_steps": 5000,
+    },
+    "ring": {
+        "dataset": "ring",
+        **_POINTS,
+        "steps": 10_000,
+        "learning_rate_decay": 1.0003,
+    },
+    "grid": {
+        "dataset": "grid",
+        **_POINTS,
+        "steps": 50_000,
+        "learning_rate_decay": 1.00006,
+        # Without it G never finds two or three of the 25.
+        "instance_noise": 0.5,
+        "instance_noise_steps": 20_000,
+        "ema_decay": 0.999,
+        "sample_every": 500,
+        "checkpoint_every": 5000,
+    },
+    "goodfellow2014": {
+        **_PAPER,
+        "prior": "uniform",
+        "optimizer": "momentum",
+        "learning_rate": 0.1,
+        "learning_rate_decay": 1.000004,
+        # The authors' code takes half of the discriminator's loss, which is half the rate.
+        "discriminator_learning_rate": 0.05,
+    },
+    # The same networks and data, with what ten years have taught: docs/results.md has both.
+    "goodfellow2014_adam": {
+        **_PAPER,
+        "steps": 15_000,
+        "learning_rate": 2e-3,
+        "learning_rate_decay": 1.00005,
+        "ema_decay": 0.9998,
+        "sample_every": 1000,
+    },
+    # A person's own folder of pictures: --dataset=folder:/path.
+    "pictures": {"dataset": "", "image_size": 64, "channels": 3, "steps": 50000},
+}
