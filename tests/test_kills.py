@@ -45,7 +45,7 @@ def train_through_kills(forks, folder, flags, kills, seed, devices=1):
             )
         )
         assert forks.wait(chance.uniform(0.0, 2.0)) is None, forks.err.read_text()
-        forks.kill()
+        assert forks.kill()
         assert forks.err.read_text() == ""
 
     saved = tf.train.latest_checkpoint(str(folder / "killed" / "checkpoints"))
@@ -65,12 +65,12 @@ def export_through_kills(forks, small_run, folder, kills, seed):
     """Kills exports while they write; what is there afterwards is whole."""
     chance = random.Random(seed)
     flags = (f"--workdir={small_run}", f"--export_dir={folder}")
-    for _ in range(kills):
+    while kills:
         forks.start("export", *flags)
         # An export starts to write when it has built the network.
         forks.wait_until(lambda: list(folder.glob(".exporting-*")))
-        if forks.wait(chance.uniform(0.0, 1.0)) is None:
-            forks.kill()
+        # One that is over before its time was not killed, and another takes its turn.
+        kills -= forks.wait(chance.uniform(0.0, 1.0)) is None and forks.kill()
 
     assert forks.run("export", *flags) == 0, forks.err.read_text()
     versions = sorted(folder.iterdir())
