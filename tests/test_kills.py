@@ -38,12 +38,12 @@ def train_through_kills(forks, folder, flags, kills, seed, devices=1):
     for _ in range(kills):
         forks.start("train", *flags, *ENDLESS, devices=devices)
         early = chance.random() < 0.25
-        forks.wait_until(
+        assert forks.wait_until(
             lambda early=early: (
                 "\ntraining " in forks.out.read_text()
                 and (early or ("\nstep " in forks.out.read_text() and listed.exists()))
             )
-        )
+        ), forks.err.read_text()
         assert forks.wait(chance.uniform(0.0, 2.0)) is None, forks.err.read_text()
         assert forks.kill()
         assert forks.err.read_text() == ""
@@ -68,9 +68,11 @@ def export_through_kills(forks, small_run, folder, kills, seed):
     while kills:
         forks.start("export", *flags)
         # An export starts to write when it has built the network.
-        forks.wait_until(lambda: list(folder.glob(".exporting-*")))
+        writes = forks.wait_until(lambda: list(folder.glob(".exporting-*")))
         # One that is over before its time was not killed, and another takes its turn.
-        kills -= forks.wait(chance.uniform(0.0, 1.0)) is None and forks.kill()
+        over = forks.wait(chance.uniform(0.0, 1.0)) is not None
+        assert not over or forks.status == 0, forks.err.read_text()
+        kills -= writes and not over and forks.kill()
 
     assert forks.run("export", *flags) == 0, forks.err.read_text()
     versions = sorted(folder.iterdir())
