@@ -19,7 +19,7 @@ test: lint
 	$(VENV)/bin/python -m pytest -n 2 --dist worksteal
 
 test-faults: $(VENV)/.installed-test
-	$(VENV)/bin/python -m pytest -m faults
+	$(VENV)/bin/python -m pytest -m faults -n 2 --dist worksteal
 
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .
