@@ -24,7 +24,8 @@ RUN, EXPORT, EXPORT_BFLOAT16 = "run", "export", "export-bfloat16"
 
 
 def generator(folder):
-    """Returns the generator of the run, as Keras holds it."""
+    """Returns the generator of the run as a user of Keras has it, of Keras' own layers."""
+    from benchmarks.peers import keras_networks
     from gan_keras import checkpoints, networks
     from gan_keras import config as configs
 
@@ -38,7 +39,7 @@ def generator(folder):
         seed=config.seed,
     )
     checkpoints.restore_generator(model, workdir)
-    return model
+    return keras_networks.plain(model)
 
 
 def _predict(folder):

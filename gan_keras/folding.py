@@ -15,8 +15,16 @@ import keras
 import numpy as np
 from keras import layers, tree
 
+from gan_keras.networks.convolution import DoublingConv2DTranspose, HalvingConv2D
+
 # Linear layers, and the axis of their kernels that counts the output's channels.
-_CHANNEL_AXES = {layers.Dense: -1, layers.Conv2D: -1, layers.Conv2DTranspose: -2}
+_CHANNEL_AXES = {
+    layers.Dense: -1,
+    layers.Conv2D: -1,
+    HalvingConv2D: -1,
+    layers.Conv2DTranspose: -2,
+    DoublingConv2DTranspose: -2,
+}
 
 
 def fold(generator, dtype="float32"):

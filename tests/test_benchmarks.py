@@ -95,7 +95,9 @@ def test_the_clock_counts_neither_the_first_call_nor_the_warm_up():
 
 def macs(network):
     """Multiply-adds of each layer of the package's own networks, from the layers themselves."""
-    for model in package_networks(network):
+    from benchmarks.peers import keras_networks
+
+    for model in map(keras_networks.plain, package_networks(network)):
         counts = []
         for layer in model.layers:
             if hasattr(layer, "kernel"):
@@ -379,6 +381,11 @@ def folder(small_run, exported, tmp_path_factory):
     exporting.export(small_run, folder / ways.EXPORT_BFLOAT16, dtype="bfloat16")
     ways.prepare(folder)
     return folder
+
+
+def test_the_peers_of_sampling_have_keras_s_own_layers(folder):
+    modules = {type(layer).__module__ for layer in ways.generator(folder).layers}
+    assert {module.split(".")[0] for module in modules} == {"keras"}
 
 
 @pytest.mark.parametrize("way", ways.WAYS)

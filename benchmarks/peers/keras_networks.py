@@ -82,6 +82,24 @@ def mlp():
 NETWORKS = {"dcgan": dcgan, "mlp": mlp}
 
 
+def plain(model):
+    """Returns a copy of a model of this package by Keras' own layers: the same function."""
+
+    def plainly(layer):
+        return next(
+            (
+                kind.from_config(layer.get_config())
+                for kind in (layers.BatchNormalization, layers.Conv2DTranspose, layers.Conv2D)
+                if isinstance(layer, kind)
+            ),
+            layer,
+        )
+
+    copy = keras.models.clone_model(model, clone_function=plainly)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
 def adam():
     return keras.optimizers.Adam(work.LEARNING_RATE, work.BETA_1)
 

@@ -7,6 +7,7 @@ import keras
 from keras import layers
 
 from gan_keras.errors import UsageError
+from gan_keras.networks.convolution import DoublingConv2DTranspose, HalvingConv2D
 from gan_keras.networks.normalization import FusedBatchNormalization
 
 MAX_FILTERS = 512
@@ -41,12 +42,12 @@ def generator(shape, latent_dim, width, seed):
     x = _normalise(x)
     x = layers.ReLU()(x)
     for count in filters[1:]:
-        x = layers.Conv2DTranspose(
+        x = DoublingConv2DTranspose(
             count, 4, 2, "same", use_bias=False, kernel_initializer=_initializer(draw)
         )(x)
         x = _normalise(x)
         x = layers.ReLU()(x)
-    x = layers.Conv2DTranspose(shape[-1], 4, 2, "same", kernel_initializer=_initializer(draw))(x)
+    x = DoublingConv2DTranspose(shape[-1], 4, 2, "same", kernel_initializer=_initializer(draw))(x)
     # Under a mixed precision policy the pixels are float32 all the same.
     images = layers.Activation("tanh", dtype="float32")(x)
     return keras.Model(latents, images, name="generator")
@@ -70,10 +71,10 @@ def discriminator(shape, width, seed):
     draw = keras.random.SeedGenerator(seed)
 
     images = x = keras.Input(shape, name="images")
-    x = layers.Conv2D(width, 4, 2, "same", kernel_initializer=_initializer(draw))(x)
+    x = HalvingConv2D(width, 4, 2, "same", kernel_initializer=_initializer(draw))(x)
     x = layers.LeakyReLU(negative_slope=0.2)(x)
     for i in range(1, halvings):
-        x = layers.Conv2D(
+        x = HalvingConv2D(
             _filters(width, i), 4, 2, "same", use_bias=False, kernel_initializer=_initializer(draw)
         )(x)
         x = _normalise(x)
