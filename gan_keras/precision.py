@@ -25,9 +25,15 @@ def choose(wanted, network):
         return "float32", f"{network} networks were not judged in bfloat16"
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
-        if "amx_bf16" in _cpu_flags():
+        flags = _cpu_flags()
+        if "amx_bf16" in flags:
             return "bfloat16", "this CPU multiplies its matrices in tiles, AMX"
-        return "float32", "this CPU has no AMX, and gains little by bfloat16"
+        if "avx512_bf16" in flags:
+            return (
+                "float32",
+                "this CPU has no AMX; --mixed_precision=bfloat16 may still be faster",
+            )
+        return "float32", "this CPU has no arithmetic of its own for bfloat16"
     # NVIDIA's tensor cores take bfloat16 from compute capability 8.0 on.
     capability = min(_capability(gpu) for gpu in gpus)
     known = ".".join(map(str, capability)) if any(capability) else "unknown"

@@ -18,6 +18,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from benchmarks import (
     command,
     contestants,
+    convolutions,
     load,
     machine,
     measure,
@@ -41,7 +42,18 @@ from gan_keras.errors import UsageError, UserError
 
 PROGRAMS = {
     f"benchmarks.{module.__name__.split('.')[1]}": module
-    for module in (train, sample, scale, serve, start, operators, load, measure, ways)
+    for module in (
+        train,
+        sample,
+        scale,
+        serve,
+        start,
+        operators,
+        convolutions,
+        load,
+        measure,
+        ways,
+    )
 }
 
 
@@ -557,3 +569,24 @@ def test_kinds_are_shown_by_their_share():
     assert "| Conv2D     | 60.0% |" in text
     assert "| all others | 10.0% |" in text
     assert "Of 10.00 s in operators within 6.00 s of training on 2 cores" in text
+
+
+# Convolutions
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_both_ways_to_a_convolution_are_one_function(dtype):
+    cases = list(convolutions.cases(2, dtype))
+    assert len(cases) == len(convolutions.DOUBLING) + len(convolutions.KERNELS)
+    for name, library, own, _ in cases:
+        expected, given = (np.asarray(call(), np.float64) for call in (library, own))
+        # Sums of products of both signs: their roundings stay far below the largest of them.
+        roundings = 2**-7 if dtype == "bfloat16" else 2**-18
+        limit = roundings * np.abs(expected).max()
+        assert_allclose(given, expected, rtol=0, atol=limit, err_msg=name)
+
+
+def test_a_call_is_timed_without_its_first():
+    calls = []
+    assert convolutions.milliseconds(lambda: calls.append(None), 0) > 0
+    assert len(calls) == 2

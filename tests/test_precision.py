@@ -22,7 +22,8 @@ def machine(monkeypatch):
 @pytest.mark.parametrize(
     ("gpus", "cpu", "chosen", "why"),
     [
-        ([], ["avx512_bf16"], "float32", "no AMX"),
+        ([], ["avx512f"], "float32", "no arithmetic"),
+        ([], ["avx512_bf16"], "float32", "--mixed_precision=bfloat16 may still be faster"),
         ([], ["avx512_bf16", "amx_bf16"], "bfloat16", "AMX"),
         ([(7, 5)], ["amx_bf16"], "float32", "compute capability 7.5"),
         ([(9, 0), (8, 0)], [], "bfloat16", "compute capability 8.0"),

@@ -1,8 +1,8 @@
 """Convolutions that halve and double an image, computed as a CPU is quick at.
 
-Of the products of matrices that a strided convolution, its transpose and their gradients are,
-oneDNN has two that take several times as long as their arithmetic; here they are written as
-convolutions of another shape, which it does well. benchmarks/README.md tells how to measure it.
+Two of oneDNN's operators take several times as long as their arithmetic: a transposed convolution
+to few channels, and, in bfloat16, the gradient of a kernel with respect to small images. Here they
+are written as convolutions of another shape. `python -m benchmarks.convolutions` compares them.
 """
 
 import keras
@@ -114,14 +114,14 @@ def add_bias(images, bias):
 def _double(images, kernel):
     channels = kernel.shape[2]
     if channels <= FEW_CHANNELS:
-        return _double_by_shuffling(images, kernel)
+        return double_by_shuffling(images, kernel)
     _, height, width, _ = images.shape
     shape = (tf.shape(images)[0], 2 * height, 2 * width, channels)
     return tf.nn.conv2d_transpose(images, kernel, shape, 2, "SAME")
 
 
-def _double_by_shuffling(images, kernel):
-    """The same by a convolution to the 2 x 2 pixels that each pixel becomes.
+def double_by_shuffling(images, kernel):
+    """`double` by a convolution to the 2 x 2 pixels that each pixel becomes.
 
     A pixel of the result is a sum over 2 x 2 pixels of the image, by one of four kernels: which,
     depends on whether its row and column are even or odd. The convolution computes all four at
@@ -138,30 +138,40 @@ def _double_by_shuffling(images, kernel):
 
 
 def _kernel_gradient(images, upstream):
-    """Returns the gradient of `halve` with respect to its kernel.
-
-    In bfloat16 oneDNN's own takes two to six times as long as what it is here for small images:
-    a convolution of the images by the upstream gradient, in which examples are the channels and
-    channels the batch.
-    """
-    channels, filters = images.shape[-1], upstream.shape[-1]
+    """Returns the gradient of `halve` with respect to its kernel."""
     if (
         images.dtype == tf.bfloat16
-        and channels > FEW_CHANNELS
+        and images.shape[-1] > FEW_CHANNELS
         and max(upstream.shape[1:3]) <= SMALL_SIDE
     ):
-        taps = tf.nn.conv2d(
-            tf.transpose(images, (3, 1, 2, 0)),
-            tf.transpose(upstream, (1, 2, 0, 3)),
-            1,
-            [[0, 0], [1, 1], [1, 1], [0, 0]],
-            dilations=2,
-        )
-        return tf.transpose(taps, (1, 2, 0, 3))
+        return kernel_gradient_by_convolution(images, upstream)
     return tf.raw_ops.Conv2DBackpropFilter(
         input=images,
-        filter_sizes=[4, 4, channels, filters],
+        filter_sizes=[4, 4, images.shape[-1], upstream.shape[-1]],
         out_backprop=upstream,
         strides=[1, 2, 2, 1],
         padding="SAME",
     )
+
+
+def kernel_gradient_by_convolution(images, upstream):
+    """The same by a convolution of the images by the upstream gradient.
+
+    The gradient of a tap is a sum of products over all pixels of all examples: so examples are
+    the channels of that convolution, channels its batch, and 4 x 4 taps its pixels.
+
+    Args:
+        images: (batch, 2 height, 2 width, channels).
+        upstream: (batch, height, width, filters), of the same dtype.
+
+    Returns:
+        (4, 4, channels, filters).
+    """
+    taps = tf.nn.conv2d(
+        tf.transpose(images, (3, 1, 2, 0)),
+        tf.transpose(upstream, (1, 2, 0, 3)),
+        1,
+        [[0, 0], [1, 1], [1, 1], [0, 0]],
+        dilations=2,
+    )
+    return tf.transpose(taps, (1, 2, 0, 3))
