@@ -173,6 +173,16 @@ def test_a_gpu_keeps_its_own_kernels(monkeypatch):
     assert kernels_by_forward_convolution(layer, 16, 5, "bfloat16") == 0
 
 
+@pytest.mark.parametrize(("training", "expected"), [(True, 2), (False, 0)])
+def test_sampling_carries_no_gradients_along(training, expected):
+    """TensorFlow marks a gradient of somebody's own by an `IdentityN`: the kernel's, the bias'."""
+    layer = make(DoublingConv2DTranspose, (8, 8), 6, 1, "float32")
+    spec = tf.TensorSpec((None, 8, 8, 6))
+    graph = tf.function(lambda x: layer(x, training=training)).get_concrete_function(spec).graph
+    kinds = [operation.type for operation in graph.get_operations()]
+    assert kinds.count("IdentityN") == expected
+
+
 def test_an_unknown_batch_leaves_the_sides_known():
     images = keras.Input((14, 14, 3))
     halved = HalvingConv2D(6, 4, 2, "same")(images)
