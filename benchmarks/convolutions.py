@@ -95,7 +95,7 @@ def cases(batch, dtype):
                 half,
             ),
             _bind(convolution.kernel_gradient_by_convolution, images, half),
-            dtype == "bfloat16" and side // 2 <= convolution.SMALL_SIDE,
+            convolution.is_quick_by_convolution(images, half),
         )
 
 

@@ -137,13 +137,18 @@ def double_by_shuffling(images, kernel):
     return tf.nn.depth_to_space(around, 2)[:, 1:-1, 1:-1]
 
 
-def _kernel_gradient(images, upstream):
-    """Returns the gradient of `halve` with respect to its kernel."""
-    if (
+def is_quick_by_convolution(images, upstream):
+    """Whether `kernel_gradient_by_convolution` is quicker than the library's own gradient."""
+    return (
         images.dtype == tf.bfloat16
         and images.shape[-1] > FEW_CHANNELS
         and max(upstream.shape[1:3]) <= SMALL_SIDE
-    ):
+    )
+
+
+def _kernel_gradient(images, upstream):
+    """Returns the gradient of `halve` with respect to its kernel."""
+    if is_quick_by_convolution(images, upstream):
         return kernel_gradient_by_convolution(images, upstream)
     return tf.raw_ops.Conv2DBackpropFilter(
         input=images,
