@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import processes
-from gan_keras import config as configs
+from gan_keras.config import config as configs
 from gan_keras.errors import UserError
 
 # The presets of these networks train on MNIST, which would have to be downloaded.
@@ -63,7 +63,8 @@ class Command:
 
     def weights(self):
         from benchmarks import ours
-        from gan_keras import checkpoints, training
+        from gan_keras.checkpoints import save_restore as checkpoints
+        from gan_keras.training import run as training
 
         gan = training.build(self.config)
         checkpoints.restore_latest(checkpoints.manager(gan, self.workdir, keep=1))

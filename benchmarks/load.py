@@ -12,8 +12,8 @@ import time
 import numpy as np
 from absl import flags as absl_flags
 
-from gan_keras import contract
 from gan_keras.cli import flags
+from gan_keras.exporting import contract
 
 PROGRAM = "python -m benchmarks.load"
 SUMMARY = "Asks a server for pictures from several clients at once and prints a line of JSON."
@@ -123,7 +123,7 @@ def _define(values):
 def _load(values):
     if values.transport == "grpc":
         flags.import_tensorflow()
-    from gan_keras.client import Client
+    from gan_keras.client.client import Client
 
     # A client each, and so a connection each, as of programs that know nothing of each other.
     clients = [Client(values.server, values.transport, values.model) for _ in range(values.clients)]

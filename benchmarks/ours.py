@@ -2,9 +2,10 @@
 
 from benchmarks import command
 from benchmarks.ticker import Ticker
-from gan_keras import config as configs
-from gan_keras import data, training
-from gan_keras import strategy as strategies
+from gan_keras import data
+from gan_keras.config import config as configs
+from gan_keras.distribution import strategy as strategies
+from gan_keras.training import run as training
 
 ENDLESS = 10**9  # steps in the one epoch, which the clock ends
 

@@ -13,8 +13,8 @@ from absl import flags as absl_flags
 
 from benchmarks import allreduce, command, machine, pairing, processes, report
 from benchmarks.allreduce import Link
-from gan_keras import config as configs
 from gan_keras.cli import flags
+from gan_keras.config import config as configs
 from gan_keras.errors import UsageError, UserError
 
 PROGRAM = "python -m benchmarks.scale"
@@ -104,7 +104,7 @@ def _counts(texts):
 
 def trainable():
     """Returns the trainable weights of the mnist preset's two networks, by player."""
-    from gan_keras import training
+    from gan_keras.training import run as training
 
     gan = training.build(configs.from_preset(**command.given("dcgan")))
     return {

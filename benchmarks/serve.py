@@ -11,9 +11,9 @@ from absl import flags as absl_flags
 
 from benchmarks import exported, machine, pairing, processes, report, work
 from benchmarks.load import PERCENTILES
-from gan_keras import contract
 from gan_keras.cli import flags
 from gan_keras.errors import UsageError, UserError
+from gan_keras.exporting import contract
 
 PROGRAM = "python -m benchmarks.serve"
 SUMMARY = (

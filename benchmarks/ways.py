@@ -12,8 +12,8 @@ import numpy as np
 from absl import flags as absl_flags
 
 from benchmarks.clock import Clock
-from gan_keras import contract
 from gan_keras.cli import flags
+from gan_keras.exporting import contract
 
 PROGRAM = "python -m benchmarks.ways"
 SUMMARY = "Measures one way of sampling in this process and prints a line of JSON."
@@ -26,8 +26,9 @@ RUN, EXPORT, EXPORT_BFLOAT16 = "run", "export", "export-bfloat16"
 def generator(folder):
     """Returns the generator of the run as a user of Keras has it, of Keras' own layers."""
     from benchmarks.peers import keras_networks
-    from gan_keras import checkpoints, networks
-    from gan_keras import config as configs
+    from gan_keras import networks
+    from gan_keras.checkpoints import save_restore as checkpoints
+    from gan_keras.config import config as configs
 
     workdir = Path(folder, RUN)
     config = configs.load(workdir)
@@ -99,8 +100,8 @@ def seeds(count):
 
 def latents(count, latent_dim):
     """Returns the latents that the signatures of seeds draw for `seeds(count)`."""
-    from gan_keras.exporting import SEED_STREAM
-    from gan_keras.priors import PRIORS
+    from gan_keras.exporting.saved_model import SEED_STREAM
+    from gan_keras.game.priors import PRIORS
 
     rows = [PRIORS["normal"]([latent_dim], seed=[seed, SEED_STREAM]) for seed in range(count)]
     return np.stack(rows)
@@ -110,7 +111,7 @@ def pictures(way, result):
     """Returns what a way made as uint8 or float32 (batch, height, width, channels)."""
     if way != "exported-png":
         return result
-    from gan_keras import images
+    from gan_keras.drawing import images
 
     return np.stack([images.decode_png(file) for file in result])
 

@@ -14,8 +14,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy import special
 
-from gan_keras import figures, losses, theory
+from gan_keras import theory
 from gan_keras.data.densities import DENSITIES
+from gan_keras.drawing import figures
+from gan_keras.game import losses
 from gan_keras.metrics import parzen
 
 FOLDER = Path(__file__).parent.parent / "docs" / "images" / "theory"

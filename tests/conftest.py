@@ -77,7 +77,7 @@ def small_run(tmp_path_factory):
 @pytest.fixture(scope="session")
 def exported(small_run, tmp_path_factory):
     """Version folder 1 of the small run's export."""
-    from gan_keras import exporting
+    from gan_keras.exporting import saved_model as exporting
 
     return exporting.export(small_run, tmp_path_factory.mktemp("export"))
 
@@ -90,7 +90,7 @@ def mnist_config(root):
     if not os.path.isdir(os.path.join(data_dir, "mnist")):
         pytest.skip(f"no prepared MNIST in {data_dir}: name its folder in TFDS_DATA_DIR")
 
-    from gan_keras import config
+    from gan_keras.config import config
 
     def make(**fields):
         return config.from_preset("mnist", **{"data_dir": data_dir, **fields})

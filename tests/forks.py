@@ -19,7 +19,10 @@ import json, os, sys
 from gan_keras.cli import evaluate, export, flags, train, verify_resume
 flags.import_tensorflow()
 import tensorflow as tf
-from gan_keras import evaluation, exporting, resuming, training
+from gan_keras import training
+from gan_keras.evaluation import judge
+from gan_keras.exporting import saved_model
+from gan_keras.training import verify_resume
 print("ready", flush=True)
 for line in sys.stdin:
     order = json.loads(line)

@@ -35,9 +35,9 @@ from benchmarks import (
 )
 from benchmarks.clock import Clock
 from benchmarks.pairing import Spread
-from gan_keras import config as configs
-from gan_keras import exporting
+from gan_keras.config import config as configs
 from gan_keras.errors import UsageError, UserError
+from gan_keras.exporting import saved_model as exporting
 
 PROGRAMS = {
     f"benchmarks.{module.__name__.split('.')[1]}": module
@@ -471,7 +471,7 @@ def test_all_clients_ask_and_one_failure_ends_them():
 
 
 def test_the_embedded_server_answers_over_both(exported):
-    from gan_keras.client import Client
+    from gan_keras.client.client import Client
 
     with serve.embedded(exported.parent) as where:
         pictures = [

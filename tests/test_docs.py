@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 from PIL import Image
 
-from gan_keras import losses
+from gan_keras.game import losses
 
 ROOT = Path(__file__).parent.parent
 PAGES = [

@@ -106,7 +106,7 @@ def test_files_that_the_readme_links_to_exist():
 
 
 def test_every_preset_has_a_row():
-    from gan_keras.config import PRESETS
+    from gan_keras.config.config import PRESETS
 
     for preset in PRESETS:
         assert f"| `{preset}` |" in README

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from benchmarks import allreduce, scale
-from gan_keras import cluster
 from gan_keras.cli import flags, train
+from gan_keras.distribution import cluster
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = (DOCS / "scale.md").read_text("utf-8")

@@ -16,7 +16,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 from google.protobuf import wrappers_pb2 as wrappers
 from tensorflow_serving.config import model_server_config_pb2
 
-from gan_keras import contract, images
+from gan_keras.drawing import images
+from gan_keras.exporting import contract
 
 ROOT = Path(__file__).parent.parent
 SERVING = ROOT / "serving"

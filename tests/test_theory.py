@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose
 
-from gan_keras import losses, theory
+from gan_keras import theory
+from gan_keras.game import losses
 
 CELL = 0.002
 X = np.arange(-12, 12, CELL)

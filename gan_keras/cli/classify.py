@@ -72,7 +72,7 @@ def _classify(values):
     of_images = {name: fields[name] for name in ("image_size", "channels") if name in fields}
     config = configs.Config(**{**of_images, **given})
     flags.import_tensorflow()
-    from gan_keras import classifier
+    from gan_keras.evaluation import classifier
 
     usual = classifier.default_path(config.dataset, config.image_size, config.channels)
     path = Path(values.output) if values.output else usual

@@ -2,9 +2,9 @@
 
 import sys
 
-from gan_keras import cards
 from gan_keras.cli import flags
 from gan_keras.errors import UsageError
+from gan_keras.evaluation import score_cards as cards
 
 PROGRAM = "gan-keras-compare"
 SUMMARY = (

@@ -2,10 +2,10 @@
 
 from absl import flags as absl_flags
 
-from gan_keras import cards
 from gan_keras import config as configs
 from gan_keras.cli import flags
 from gan_keras.errors import UsageError
+from gan_keras.evaluation import score_cards as cards
 
 PROGRAM = "gan-keras-evaluate"
 SUMMARY = (

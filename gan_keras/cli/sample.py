@@ -7,9 +7,9 @@ from pathlib import Path
 
 from absl import flags as absl_flags
 
-from gan_keras import contract
 from gan_keras.cli import flags
 from gan_keras.errors import UsageError
+from gan_keras.exporting import contract
 
 PROGRAM = "gan-keras-sample"
 SUMMARY = "Asks a server for pictures of consecutive seeds and writes them as one PNG file."
@@ -64,8 +64,8 @@ def _sample(values):
     _check_output(output)
     if values.transport == "grpc":
         flags.import_tensorflow()
-    from gan_keras import images
     from gan_keras.client import Client
+    from gan_keras.drawing import images
 
     server = values.server or f"127.0.0.1:{PORTS[values.transport]}"
     with Client(

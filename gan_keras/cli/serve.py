@@ -5,9 +5,9 @@ import sys
 
 from absl import flags as absl_flags
 
-from gan_keras import contract
 from gan_keras.cli import flags
 from gan_keras.errors import UsageError
+from gan_keras.exporting import contract
 from gan_keras.serving.limits import Limits
 
 PROGRAM = "gan-keras-serve"

@@ -38,7 +38,7 @@ def _verify(values):
         raise UsageError(f"--workdir: needed; see {PROGRAM} --help")
     configs.load(values.workdir)  # A wrong folder is told before TensorFlow is imported.
     flags.import_tensorflow()
-    from gan_keras import resuming
+    from gan_keras.training import verify_resume as resuming
 
     found = resuming.verify(
         values.workdir,

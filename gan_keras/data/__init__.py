@@ -4,7 +4,8 @@ import os
 
 import numpy as np
 
-from gan_keras.data import digits, folder, prepare, record, skipped
+from gan_keras.data import digits, folder, prepare, skipped
+from gan_keras.data import manifest as record
 from gan_keras.data.batches import Images
 from gan_keras.data.densities import DENSITIES, Points
 from gan_keras.errors import UsageError

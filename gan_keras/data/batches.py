@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan_keras.data import order, storage
-from gan_keras.data.part import Part
+from gan_keras.data.subset import Part
 from gan_keras.errors import UsageError
 
 MEAN_CHUNK = 4096  # Images summed up at a time.

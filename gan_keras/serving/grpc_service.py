@@ -14,7 +14,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from gan_keras.serving.refusal import Refusal, invalid
+from gan_keras.serving.request_error import Refusal, invalid
 
 SIGNATURES_FIELD = "signature_def"
 

@@ -15,7 +15,7 @@ import grpc
 import numpy as np
 import tensorflow as tf
 
-from gan_keras.serving.refusal import Refusal, invalid
+from gan_keras.serving.request_error import Refusal, invalid
 
 MAX_RANK = 64  # numpy's
 BYTES_SUFFIX = "_bytes"  # outputs of such names are {"b64": ...}

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from gan_keras import contract
+from gan_keras.exporting import contract
 
 
 def _limit(default, text):

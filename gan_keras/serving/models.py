@@ -15,7 +15,7 @@ import grpc
 from tensorflow_serving.apis import get_model_status_pb2
 
 from gan_keras.errors import UsageError, UserError
-from gan_keras.serving.refusal import invalid, not_found, one_line
+from gan_keras.serving.request_error import invalid, not_found, one_line
 from gan_keras.serving.servable import Servable
 
 State = get_model_status_pb2.ModelVersionStatus.State

@@ -10,7 +10,7 @@ from aiohttp import web
 from google.protobuf import json_format
 
 from gan_keras.serving import grpc_service, json_tensors
-from gan_keras.serving.refusal import Refusal, invalid, not_found
+from gan_keras.serving.request_error import Refusal, invalid, not_found
 from gan_keras.serving.settings import MAX_VERSION
 
 HTTP_STATUS = {

@@ -10,9 +10,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.eager.cancellation import CancellationManager, CancellationManagerContext
 from tensorflow_serving.apis import prediction_log_pb2
 
-from gan_keras import contract
+from gan_keras.exporting import contract
 from gan_keras.serving.limits import UNLIMITED
-from gan_keras.serving.refusal import Refusal, invalid, one_line
+from gan_keras.serving.request_error import Refusal, invalid, one_line
 
 MAX_WARMUP_RECORDS = 1_000  # TensorFlow Serving's limit
 

@@ -181,7 +181,7 @@ async def _rest(models, workers, limits, listener):
 
 def _next_command(name, grpc_at, rest_at):
     """The command that asks this server for pictures."""
-    from gan_keras import contract
+    from gan_keras.exporting import contract
 
     # A wildcard address is none that one can ask.
     where = str(grpc_at or rest_at).replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")

@@ -10,7 +10,7 @@ import grpc
 # TensorFlow has no public name for it; without it a graph that loops holds its thread for ever.
 from tensorflow.python.eager.cancellation import CancellationManager
 
-from gan_keras.serving.refusal import Refusal
+from gan_keras.serving.request_error import Refusal
 
 
 class Workers:

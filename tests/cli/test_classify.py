@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from gan_keras import classifier
 from gan_keras.cli import classify, flags
+from gan_keras.evaluation import classifier
 
 
 @pytest.fixture

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from gan_keras import client, contract, images
 from gan_keras.cli import flags, sample
+from gan_keras.client import client
+from gan_keras.drawing import images
 from gan_keras.errors import UserError
+from gan_keras.exporting import contract
 
 
 def pictures(count, seed):

@@ -12,8 +12,8 @@ import threading
 import pytest
 import urllib3
 
-from gan_keras import contract
 from gan_keras.cli import serve
+from gan_keras.exporting import contract
 from tests.serving import harness
 
 FIRST_LINE = (

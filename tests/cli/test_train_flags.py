@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gan_keras import config as configs
 from gan_keras.cli import flags, train
-from gan_keras.config import PRESETS, Config
+from gan_keras.config import config as configs
+from gan_keras.config.config import PRESETS, Config
 from gan_keras.errors import UserError
 
 NAMES = [item.name for item in dataclasses.fields(Config)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_keras import config
+from gan_keras.config import config
 
 
 @pytest.fixture

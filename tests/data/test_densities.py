@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gan_keras import config, data
+from gan_keras import data
+from gan_keras.config import config
 from gan_keras.data import densities
 
 EACH = pytest.mark.parametrize("name", config.DENSITIES)

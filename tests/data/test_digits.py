@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from gan_keras import config, data
+from gan_keras import data
+from gan_keras.config import config
 from gan_keras.data import digits
 from gan_keras.errors import UsageError
 

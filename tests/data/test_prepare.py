@@ -6,7 +6,8 @@ import textwrap
 import numpy as np
 import pytest
 
-from gan_keras import config, data
+from gan_keras import data
+from gan_keras.config import config
 from gan_keras.data import prepare
 from gan_keras.data.source import Source
 from gan_keras.errors import UserError

@@ -9,7 +9,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from gan_keras import config, data
+from gan_keras import data
+from gan_keras.config import config
 from gan_keras.data import tfds as source
 from gan_keras.errors import UsageError, UserError
 

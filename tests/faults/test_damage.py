@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests import test_checkpoints
+from tests.checkpoints import test_save_restore as test_checkpoints
 
 pytestmark = pytest.mark.faults
 TIMES = 500

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tests import workers
 from tests.conftest import SMALL
-from tests.test_training import assert_close, assert_same, saved
+from tests.training.test_run import assert_close, assert_same, saved
 
 pytestmark = pytest.mark.faults
 

@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
-from tests import test_kills
 from tests.conftest import SMALL
-from tests.test_training import assert_same
+from tests.training import test_kills
+from tests.training.test_run import assert_same
 
 pytestmark = pytest.mark.faults
 forks = test_kills.forks

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from tests import test_kills
 from tests.conftest import SMALL
+from tests.training import test_kills
 
 pytestmark = pytest.mark.faults
 KILLS = int(os.environ.get("GAN_KERAS_KILLS", "102"))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gan_keras import config as configs
-from tests import test_kills
+from gan_keras.config import config as configs
+from tests.training import test_kills
 
 pytestmark = pytest.mark.faults
 forks = test_kills.forks

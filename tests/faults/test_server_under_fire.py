@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from gan_keras import exporting
+from gan_keras.exporting import saved_model as exporting
 from gan_keras.serving.servable import Servable
 from tests.serving import fire, fuzz, harness
 

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from gan_keras import config, networks
+from gan_keras import networks
+from gan_keras.config import config
 from gan_keras.errors import UsageError
 
 IMAGE_NETWORKS = ("dcgan", "mlp", "maxout")

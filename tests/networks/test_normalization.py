@@ -11,7 +11,7 @@ from keras import layers
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gan_keras import networks
-from gan_keras.gan import GAN
+from gan_keras.game.gan import GAN
 from gan_keras.networks.normalization import FusedBatchNormalization
 
 # The unit roundoffs of the formats: half of what lies between 1 and the number after it.

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from gan_keras import contract
+from gan_keras.exporting import contract
 from gan_keras.serving import servable
 from gan_keras.serving.limits import Limits
 from gan_keras.serving.settings import ModelSettings

@@ -15,7 +15,7 @@ import tensorflow as tf
 import urllib3
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from gan_keras import contract
+from gan_keras.exporting import contract
 from tests.serving.harness import DEADLINE, place, until
 
 SEEDS = 50  # of the pictures that are asked for

@@ -10,7 +10,7 @@ from tensorflow_serving.apis import predict_pb2
 
 from gan_keras.serving import grpc_service, rest
 from gan_keras.serving.limits import Limits
-from gan_keras.serving.refusal import Refusal
+from gan_keras.serving.request_error import Refusal
 
 LIMITS = Limits(body_bytes=2**16)
 # What a caller may be told of its own mistake: nothing that blames the server.

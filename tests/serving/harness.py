@@ -14,7 +14,7 @@ import grpc
 import urllib3
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
-from gan_keras import contract
+from gan_keras.exporting import contract
 from gan_keras.serving import server
 
 LATENT_DIM = 4

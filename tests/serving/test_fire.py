@@ -2,7 +2,7 @@
 
 import pytest
 
-from gan_keras import contract
+from gan_keras.exporting import contract
 from gan_keras.serving.settings import ModelSettings
 from tests.serving import fire
 from tests.serving.harness import serving

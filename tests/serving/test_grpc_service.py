@@ -15,7 +15,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from gan_keras import contract
+from gan_keras.exporting import contract
 
 SEEDS = np.array([3, 1, 4], np.int64)
 

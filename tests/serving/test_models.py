@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from gan_keras import contract
 from gan_keras.errors import UsageError, UserError
+from gan_keras.exporting import contract
 from gan_keras.serving import models
 from gan_keras.serving.settings import ModelSettings
 from tests.serving.harness import place, serving, until

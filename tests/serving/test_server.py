@@ -10,8 +10,8 @@ import tensorflow as tf
 import urllib3
 from tensorflow_serving.apis import predict_pb2
 
-from gan_keras import contract
 from gan_keras.errors import UserError
+from gan_keras.exporting import contract
 from gan_keras.serving import servable, server
 from gan_keras.serving.settings import ModelSettings
 from tests.serving.harness import listener, place, serving, until

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from gan_keras.serving.limits import Limits
-from gan_keras.serving.refusal import Refusal
+from gan_keras.serving.request_error import Refusal
 from gan_keras.serving.workers import Workers
 
 THREADS = max(4, os.cpu_count() or 1)

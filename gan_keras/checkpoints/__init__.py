@@ -1,0 +1,21 @@
+"""Saving and restoring runs: whole files or none, corrupt ones found and named."""
+
+from gan_keras.checkpoints.save_restore import (
+    Checkpoints,
+    any_saved,
+    directory,
+    locate,
+    manager,
+    restore_generator,
+    restore_latest,
+)
+
+__all__ = [
+    "Checkpoints",
+    "any_saved",
+    "directory",
+    "locate",
+    "manager",
+    "restore_generator",
+    "restore_latest",
+]

@@ -1,0 +1,197 @@
+"""Saving and restoring all that a run needs to go on as if it had never stopped.
+
+That is the networks, both optimizers and the step. All noise and the order of the data follow
+from the seed and the step, so that no other random state exists.
+"""
+
+import glob
+import shutil
+import sys
+from pathlib import Path
+
+import tensorflow as tf
+
+from gan_keras import files
+from gan_keras.checkpoints import files as checkpoint_files
+from gan_keras.errors import UsageError, UserError
+
+AVERAGE = "ema_generator"
+
+
+class Checkpoints:
+    """The checkpoints of a run: saved whole or not at all, the newest ones kept.
+
+    Args:
+        checkpoint: `tf.train.Checkpoint` of what is saved.
+        folder: Where; made if missing.
+        keep: Number of whole checkpoints that stay.
+    """
+
+    def __init__(self, checkpoint, folder, keep):
+        checkpoint.save_counter  # noqa: B018 - made here, as files of tf.train.Checkpoint have it
+        self.checkpoint = checkpoint
+        self.folder = Path(folder)
+        self.keep = keep
+
+    @property
+    def latest_checkpoint(self):
+        """What the names of the newest whole checkpoint's files begin with, or None."""
+        step, _ = _newest_whole(self.folder)
+        return None if step is None else checkpoint_files.prefix(self.folder, step)
+
+    def save(self, step):
+        """Saves a checkpoint and removes what is too old; a failure leaves all that was there.
+
+        The digests follow the data, and the list of the checkpoints follows them: a run that
+        is killed while it saves leaves the checkpoints before.
+
+        Raises:
+            UserError: the disk is full, or cannot be written to.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._clear_unfinished()
+            self.checkpoint.write(checkpoint_files.prefix(self.folder, step))
+            checkpoint_files.seal(self.folder, step)
+            # A later step than this one is what a damaged list hid, or a copy: it is not ours.
+            steps = [old for old in checkpoint_files.survey(self.folder) if old <= step]
+            checkpoint_files.list_saved(self.folder, steps[: self.keep][::-1])
+            for old in steps[self.keep :]:
+                checkpoint_files.remove(self.folder, old)
+        except (OSError, tf.errors.OpError) as error:
+            self._clear_unfinished()
+            latest = self.latest_checkpoint
+            on = f"; the same command goes on from {Path(latest).name}" if latest else ""
+            raise UserError(
+                f"{self.folder}: the checkpoint of step {step:,} cannot be saved: "
+                f"{files.why(error)}{on}"
+            ) from None
+
+    def _clear_unfinished(self):
+        """Removes the working files of saves that were killed or failed."""
+        for path in self.folder.glob("ckpt-*_temp"):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in self.folder.glob(".*.partial"):
+            path.unlink(missing_ok=True)
+
+
+def manager(gan, workdir, keep):
+    """Returns the Checkpoints of a GAN in `workdir/checkpoints`."""
+    parts = {
+        "steps": gan.steps.value,
+        "generator": gan.generator,
+        "discriminator": gan.discriminator,
+        "generator_optimizer": gan.generator_optimizer,
+        "discriminator_optimizer": gan.discriminator_optimizer,
+    }
+    if gan.ema_generator:
+        parts[AVERAGE] = gan.ema_generator
+    return Checkpoints(tf.train.Checkpoint(**parts), directory(workdir), keep)
+
+
+def restore_latest(checkpoints, set_aside=True):
+    """Restores the newest whole checkpoint, if there is one, into what it was made of.
+
+    Args:
+        checkpoints: Checkpoints.
+        set_aside: Whether to rename damaged ones that are newer, which training on would
+            otherwise replace; they are told on stderr in any case.
+
+    Raises:
+        UserError: there are checkpoints, and none is whole.
+    """
+    folder = checkpoints.folder
+    step, damaged = _newest_whole(folder)
+    if step is None:
+        _refuse_if_lost(folder, damaged)
+        return
+    _tell(folder, step, damaged, "set aside" if set_aside else "left there")
+    for bad in damaged if set_aside else ():
+        checkpoint_files.set_aside(folder, bad)
+    checkpoints.checkpoint.restore(checkpoint_files.prefix(folder, step)).assert_consumed()
+
+
+def locate(workdir, step=None):
+    """Returns the step of a whole checkpoint: that one, or the newest.
+
+    Raises:
+        UserError: the run has no checkpoint, or a damaged one is all that it has or was asked for.
+        UsageError: it has none of that step.
+    """
+    folder = directory(workdir)
+    steps = checkpoint_files.survey(folder)
+    if step is None:
+        step, damaged = _newest_whole(folder)
+        if step is None:
+            _refuse_if_lost(folder, damaged)
+            raise UserError(f"{workdir}: no checkpoint there yet; train for longer first")
+        _tell(folder, step, damaged, "left there")
+    elif step not in steps:
+        kept = ", ".join(map(str, sorted(steps))) or "none"
+        raise UsageError(f"--checkpoint={step}: not kept in {workdir}; choose from {kept}")
+    elif wrong := checkpoint_files.damage(folder, step):
+        raise UserError(f"--checkpoint={step}: {wrong}, in {folder}; choose another")
+    return step
+
+
+def restore_generator(generator, workdir, step=None):
+    """Restores the generator to sample from: the average, if the run keeps one.
+
+    Args:
+        generator: The model to restore.
+        workdir: Folder of the run.
+        step: Training step of the checkpoint; by default the newest that is whole. Damaged ones
+            that are newer are told on stderr.
+
+    Returns:
+        The training step of the checkpoint.
+
+    Raises:
+        UserError, UsageError: as `locate`.
+    """
+    step = locate(workdir, step)
+    path = checkpoint_files.prefix(directory(workdir), step)
+    names = [name for name, _ in tf.train.list_variables(path)]
+    part = AVERAGE if any(name.startswith(f"{AVERAGE}/") for name in names) else "generator"
+    tf.train.Checkpoint(**{part: generator}).restore(path).expect_partial()
+    return step
+
+
+def _newest_whole(folder):
+    """Returns the newest step whose checkpoint is whole, or None, and what is wrong with newer."""
+    damaged = {}
+    for step in checkpoint_files.survey(folder):
+        wrong = checkpoint_files.damage(folder, step)
+        if wrong is None:
+            return step, damaged
+        damaged[step] = wrong
+    return None, damaged
+
+
+def _refuse_if_lost(folder, damaged):
+    if damaged or checkpoint_files.list_damaged(folder):
+        wrong = "; ".join(damaged.values()) or f"{checkpoint_files.STATE} is damaged"
+        raise UserError(
+            f"{folder}: no checkpoint there is whole ({wrong}); bring them back from a copy, "
+            "or start anew in another --workdir"
+        )
+
+
+def _tell(folder, step, damaged, fate):
+    if damaged:
+        wrong = "; ".join(damaged.values())
+        print(f"{folder}: {wrong} ({fate}); going by step {step:,}", file=sys.stderr, flush=True)
+    elif checkpoint_files.list_damaged(folder):
+        line = f"{folder / checkpoint_files.STATE}: damaged; going by step {step:,}"
+        print(line, file=sys.stderr, flush=True)
+
+
+def directory(workdir):
+    """Returns the folder of a run's checkpoints."""
+    return Path(workdir, "checkpoints")
+
+
+def any_saved(workdir):
+    """Whether there is a checkpoint in `workdir`, be it a damaged one."""
+    # Unlike pathlib's, it finds nothing in what cannot be a folder.
+    return bool(glob.glob(f"{glob.escape(str(directory(workdir)))}/*.index"))

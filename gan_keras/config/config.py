@@ -1,0 +1,267 @@
+"""What a run is: one frozen dataclass, made from a preset, and its JSON file.
+
+The fields make the command line's flags; name, default and help stand here only.
+"""
+
+import dataclasses
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gan_keras import files
+from gan_keras.config import file as config_file
+from gan_keras.config.presets import PRESETS
+from gan_keras.errors import UsageError, UserError, visible
+
+CONFIG_FILE = "config.json"
+
+# Data sets whose density is known, and the length of their vectors.
+DENSITIES = {"gaussians_1d": 1, "ring": 2, "grid": 2}
+
+# A resumed run may change how long it trains, how often it reports, and by what the same numbers
+# are computed; all else would make it another run.
+MAY_CHANGE = (
+    "steps",
+    "cross_device_ops",
+    "virtual_devices",
+    "cluster_timeout",
+    "log_every",
+    "sample_every",
+    "checkpoint_every",
+    "evaluate_every",
+    "on_collapse",
+)
+
+NETWORKS = ("dcgan", "mlp", "maxout", "points")
+PRIORS = ("normal", "uniform")
+GENERATOR_LOSSES = ("non_saturating", "minimax")
+OPTIMIZERS = ("adam", "momentum")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+COLLAPSE_ACTIONS = ("warn", "stop")
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
+CROSS_DEVICE_OPS = ("auto", "nccl", "ring", "hierarchical_copy", "reduction_to_one")
+
+# Bound of the whole numbers that have none of their own, and more than any run needs: what
+# overflows inside TensorFlow fails with errors that name no flag.
+LARGEST = 2**31 - 1
+# Times the largest gradient that passes for finite, 1.8e19 (`health`), and summed up over 10^10
+# steps, it is still a number of float32: no update makes a weight infinite.
+MOST_LEARNING_RATE = 1e6
+
+
+def _flag(default, help, *, choices=None, least=None, most=None, above=None, below=None):
+    """A field with its flag's help and the values it may take (bounds as in their names)."""
+    bounds = {"choices": choices, "least": least, "most": most, "above": above, "below": below}
+    return field(default=default, metadata={"help": help, **bounds})
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides what a training run computes, and when it reports.
+
+    Raises:
+        UsageError: a field has a value outside its range; the message names both.
+    """
+
+    preset: str = _flag("digits", "Preset that the other fields default to.")
+    dataset: str = _flag(
+        "digits",
+        "`digits` (embedded), a TFDS image data set by its name, `folder:/path`, or a known "
+        f"density: {', '.join(DENSITIES)}.",
+    )
+    data_dir: str = _flag("", "Folder of prepared TFDS data sets; else $TFDS_DATA_DIR.")
+    held_out: int = _flag(
+        0, "Images at the end of the training split that are kept out of training.", least=0
+    )
+    image_size: int = _flag(28, "Height and width of the images, in pixels.", least=1, most=2**12)
+    channels: int = _flag(1, "1 for grey images, 3 for colour.", choices=(1, 3))
+    network: str = _flag("dcgan", "Architecture of generator and discriminator.", choices=NETWORKS)
+    width: int = _flag(
+        64,
+        "dcgan: filters next to the image; mlp: units of the generator's first layer; "
+        "maxout: units of the generator's layers, of which the discriminator has a fifth; "
+        "points: units of all layers.",
+        least=1,
+        most=2**16,
+    )
+    latent_dim: int = _flag(100, "Numbers in one latent vector z.", least=1, most=2**16)
+    prior: str = _flag("normal", "Distribution of z: N(0, 1), or U[-1, 1].", choices=PRIORS)
+    batch_size: int = _flag(128, "Real images per update, over all devices.", least=2, most=2**20)
+    steps: int = _flag(2000, "Total of training steps, those of earlier runs included.", least=1)
+    seed: int = _flag(
+        0, "Seed of weights, noise and the order of the data.", least=0, most=2**31 - 1
+    )
+    discriminator_steps: int = _flag(1, "Discriminator updates per step: Algorithm 1's k.", least=1)
+    generator_loss: str = _flag(
+        "non_saturating",
+        "-log D(G(z)), or the saturating log(1 - D(G(z))).",
+        choices=GENERATOR_LOSSES,
+    )
+    # Sønderby et al. 2017.
+    instance_noise: float = _flag(
+        0.0, "Deviation, at the start, of Gaussian noise on all that D sees.", least=0.0, most=1e3
+    )
+    instance_noise_steps: int = _flag(
+        1, "Steps over which that noise goes to 0, in a line.", least=1
+    )
+    ema_decay: float = _flag(
+        0.0,
+        "Decay per step of an exponential moving average of the generator's weights, which then "
+        "samples in its place; 0: none.",
+        least=0.0,
+        below=1.0,
+    )
+    mixed_precision: str = _flag(
+        "auto",
+        "What the layers compute in; weights, losses and pixels are float32 in any case. auto: "
+        "bfloat16 where the devices are made for it, and the scores the same; float16 is for GPUs.",
+        choices=PRECISIONS,
+    )
+    optimizer: str = _flag("adam", "Optimizer of both networks.", choices=OPTIMIZERS)
+    # The learning rate and beta_1 of Radford et al. 2015.
+    learning_rate: float = _flag(2e-4, "Learning rate.", above=0.0, most=MOST_LEARNING_RATE)
+    discriminator_learning_rate: float = _flag(
+        0.0,
+        "Learning rate of the discriminator if it has its own; 0: the same.",
+        least=0.0,
+        most=MOST_LEARNING_RATE,
+    )
+    learning_rate_decay: float = _flag(
+        1.0, "Number that the learning rate is divided by after every step.", least=1.0
+    )
+    beta_1: float = _flag(0.5, "adam: decay of the first moment.", least=0.0, below=1.0)
+    # Goodfellow et al. 2014: 250 epochs of 500 steps.
+    momentum: float = _flag(0.5, "momentum: its value at the start.", least=0.0, below=1.0)
+    final_momentum: float = _flag(0.7, "momentum: its value at the end.", least=0.0, below=1.0)
+    momentum_steps: int = _flag(
+        125_000, "momentum: steps over which it rises to its end, in a line.", least=1
+    )
+    strategy: str = _flag(
+        "auto", "How to use the devices, as in tf.distribute.", choices=STRATEGIES
+    )
+    cross_device_ops: str = _flag(
+        "auto",
+        "How devices add up their gradients. mirrored: nccl, hierarchical_copy or "
+        "reduction_to_one; multi_worker: nccl or ring; auto: nccl on GPUs, ring on CPUs.",
+        choices=CROSS_DEVICE_OPS,
+    )
+    virtual_devices: int = _flag(
+        0, "Devices to make of the CPU, where there is no GPU; 0: it is one.", least=0, most=64
+    )
+    cluster_timeout: int = _flag(
+        300, "Seconds in which all workers of a cluster have to answer at the start.", least=1
+    )
+    log_every: int = _flag(50, "Steps between scalars in TensorBoard.", least=1)
+    sample_every: int = _flag(500, "Steps between sample grids.", least=1)
+    checkpoint_every: int = _flag(500, "Steps between checkpoints.", least=1)
+    evaluate_every: int = _flag(0, "Steps between evaluations; 0: none while training.", least=0)
+    on_collapse: str = _flag(
+        "warn",
+        "When samples are near-duplicates, D(G(z)) stays at 0 or 1, or the generator's gradient "
+        "is gone: say so, or save and end with exit status 1.",
+        choices=COLLAPSE_ACTIONS,
+    )
+    keep_checkpoints: int = _flag(3, "Checkpoints kept.", least=1)
+
+    def __post_init__(self):
+        for item in dataclasses.fields(self):
+            _check(item, getattr(self, item.name))
+        if self.preset not in PRESETS:
+            raise UsageError(f"--preset={self.preset}: unknown; choose from {', '.join(PRESETS)}")
+        if not self.dataset:
+            raise UsageError("--dataset=: empty; name your pictures, as in --dataset=folder:/path")
+
+    @property
+    def shape(self):
+        """Shape of one example: (height, width, channels) of an image, or (length,)."""
+        if self.dataset in DENSITIES:
+            return (DENSITIES[self.dataset],)
+        return (self.image_size, self.image_size, self.channels)
+
+
+def _check(item, value):
+    """Holds one field's value against its type and bounds."""
+    kind, bounds = item.type, item.metadata
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        raise UsageError(f"--{item.name}={value!r}: must be of type {kind.__name__}")
+    # Written so that NaN fails too.
+    if kind is float and not abs(value) <= sys.float_info.max:
+        raise UsageError(f"--{item.name}={value}: must be finite")
+    if kind is str and value != visible(value):
+        raise UsageError(
+            f"--{item.name}={value}: has characters that cannot be shown; choose another name"
+        )
+    return _check_bounds(item.name, value, bounds)
+
+
+def _check_bounds(name, value, bounds):
+    choices, least, most = bounds["choices"], bounds["least"], bounds["most"]
+    above, below = bounds["above"], bounds["below"]
+    if choices is not None and value not in choices:
+        raise UsageError(f"--{name}={value}: choose from {', '.join(map(str, choices))}")
+    if least is not None and not value >= least:
+        raise UsageError(f"--{name}={value}: must be at least {least}")
+    if most is None and type(value) is int:
+        most = LARGEST
+    if most is not None and not value <= most:
+        raise UsageError(f"--{name}={value}: must be at most {most}")
+    if above is not None and not value > above:
+        raise UsageError(f"--{name}={value}: must be greater than {above}")
+    if below is not None and not value < below:
+        raise UsageError(f"--{name}={value}: must be less than {below}")
+
+
+def from_preset(preset, **overrides):
+    """Returns the preset's Config with some fields replaced.
+
+    Raises:
+        UsageError: the preset is unknown, or a value is out of its range.
+    """
+    return Config(**{"preset": preset, **PRESETS.get(preset, {}), **overrides})
+
+
+def to_json(config):
+    """Returns the text of `config.json`: one field a line, in the order of the fields."""
+    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+
+
+def save(config, workdir):
+    """Writes `workdir/config.json` whole or not at all."""
+    path = Path(workdir, CONFIG_FILE)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write(path, to_json(config).encode())
+
+
+def load(workdir):
+    """Returns the Config of `workdir/config.json`.
+
+    A run made before a field existed is the run with that field's default.
+
+    Raises:
+        UserError: there is none, or this version cannot read it.
+    """
+    path = Path(workdir, CONFIG_FILE)
+    fields = config_file.read(path, {item.name for item in dataclasses.fields(Config)})
+    try:
+        return Config(**fields)
+    except UsageError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def check_resumable(stored, wanted, workdir):
+    """Refuses to go on in `workdir`, which holds a run of `stored`, with `wanted`.
+
+    Raises:
+        UsageError: a field differs that is not among `MAY_CHANGE`.
+    """
+    changes = [
+        f"{item.name} {getattr(stored, item.name)!r} -> {getattr(wanted, item.name)!r}"
+        for item in dataclasses.fields(Config)
+        if item.name not in MAY_CHANGE and getattr(stored, item.name) != getattr(wanted, item.name)
+    ]
+    if changes:
+        raise UsageError(
+            f"--workdir={workdir}: holds a run of another configuration "
+            f"({'; '.join(changes)}); give the old values, or another --workdir"
+        )

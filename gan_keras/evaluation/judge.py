@@ -1,0 +1,218 @@
+"""From a run to score cards: `workdir/scores/*.json`."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+import gan_keras
+from gan_keras import checkpoints, networks
+from gan_keras import config as configs
+from gan_keras.errors import UsageError, UserError
+from gan_keras.evaluation import classifier as classifiers
+from gan_keras.evaluation import intervals
+from gan_keras.evaluation import score_cards as cards
+from gan_keras.evaluation.image_scores import ImageScores
+from gan_keras.evaluation.point_scores import PointScores
+from gan_keras.game import PRIORS
+
+# Of the seeds (seed, draw) of latents: training has draw >= 0, the sample grid -1.
+LATENT_DRAW = -2
+CHUNK = 500  # Latents per call of the generator.
+# While training: enough to see the way that a score goes, in a second or two.
+SAMPLES_WHILE_TRAINING = 2000
+
+
+def evaluate(
+    workdir,
+    metrics=None,
+    num_samples=10_000,
+    step=None,
+    extractor="classifier",
+    classifier=None,
+    seed=0,
+    floors=True,
+    temperature=1.0,
+    say=print,
+):
+    """Scores the generator of a run, and writes a card for every score.
+
+    Args:
+        workdir: Folder of the run.
+        metrics: Names of the scores; all that the data has by default.
+        num_samples: Generated samples, and real ones as far as there are so many.
+        step: Of the checkpoint; the newest by default.
+        extractor: Where features come from, of `extractors.EXTRACTORS`.
+        classifier: File of the extractor `classifier`; the usual one by default.
+        seed: Of the latents, the choice of real images, and the resampling.
+        floors: Whether to score real training images and uniform noise as well.
+        temperature: What latents are multiplied by: below 1 samples are more typical, and there
+            is less variety (Kingma and Dhariwal 2018, https://arxiv.org/abs/1807.03039).
+        say: Called with lines for a person to read.
+
+    Returns:
+        The Cards.
+
+    Raises:
+        UsageError: no such metric, extractor or checkpoint, or too few images.
+        UserError: the folder holds no run, or data or an extractor cannot be had.
+    """
+    workdir = Path(workdir)
+    config = configs.load(workdir)
+    generator = networks.NETWORKS[config.network].generator(
+        config.shape, config.latent_dim, config.width, seed=config.seed
+    )
+    step = checkpoints.restore_generator(generator, workdir, step)
+    judge = Judge(config, metrics, num_samples, extractor, classifier, seed, temperature, say)
+    found = judge.generator(generator, step, workdir.resolve().name)
+    if floors:
+        found += judge.floors(workdir / cards.FOLDER)
+    for card in found:
+        cards.save(card, workdir / cards.FOLDER)
+    return found
+
+
+def judge_while_training(config):
+    """Returns a Judge that is fast and quiet.
+
+    Features are the data set's classifier's where that was made, and the pixels elsewhere.
+    """
+    usual = classifiers.default_path(config.dataset, config.image_size, config.channels)
+    extractor = "classifier" if usual.is_file() else "pixels"
+    return Judge(config, None, SAMPLES_WHILE_TRAINING, extractor, say=lambda line: None)
+
+
+class Judge:
+    """Scores generators of one configuration, all by the same protocol.
+
+    Args:
+        config: A Config.
+        metrics: As in `evaluate`, and so are the others.
+    """
+
+    def __init__(
+        self,
+        config,
+        metrics=None,
+        num_samples=10_000,
+        extractor="classifier",
+        classifier=None,
+        seed=0,
+        temperature=1.0,
+        say=print,
+    ):
+        of_points = config.dataset in configs.DENSITIES
+        self.known = (PointScores if of_points else ImageScores).METRICS
+        self.metrics = tuple(self.known) if metrics is None else tuple(metrics)
+        for name in self.metrics:
+            if name not in self.known:
+                raise UsageError(f"--metrics={name}: choose from {', '.join(self.known)}")
+        self.config = config
+        self.num_samples = num_samples
+        self.seed = seed
+        self.temperature = temperature
+        self.say = say
+        say(f"loading {config.dataset}")
+        if of_points:
+            self.scores = PointScores(config, seed)
+        else:
+            self.scores = ImageScores(
+                config, self.metrics, num_samples, extractor, classifier, seed
+            )
+
+    def generator(self, generator, step, run):
+        """Returns the cards of a generator at a step of a run."""
+        self.say(f"generating {self.num_samples:,} samples of step {step:,}")
+        outputs = generate(
+            generator, self.config.prior, self.num_samples, self.seed, self.temperature
+        )
+        return self._cards(
+            self.scores.samples(outputs),
+            subject=cards.GENERATOR,
+            run=run,
+            step=step,
+            preset=self.config.preset,
+            training_seed=self.config.seed,
+            temperature=self.temperature,
+        )
+
+    def floors(self, folder):
+        """Returns the cards of what gives the numbers a meaning; those in `folder` are reused."""
+        floors = self.scores.floors()
+        return [card for subject in floors for card in self._floor(subject, floors, folder)]
+
+    def _floor(self, subject, floors, folder):
+        kept = {
+            card.metric: card
+            for path in Path(folder).glob("*.json")
+            if (card := _readable(path))
+            and card.subject == subject
+            and (card.version, card.seed) == (gan_keras.__version__, self.seed)
+            and card.metric in self.metrics
+            and card.protocol == self.scores.protocol(card.metric, self.num_samples)
+        }
+        if set(kept) == set(self.metrics):
+            return [kept[name] for name in self.metrics]
+        self.say(f"scoring {subject}, to compare with")
+        return self._cards(
+            floors[subject](),
+            subject=subject,
+            run=None,
+            step=None,
+            preset=None,
+            training_seed=None,
+        )
+
+    def _cards(self, samples, **about):
+        found, seconds = {}, {}
+        for name in self.metrics:
+            function = self.known[name][0]
+            if function in seconds:  # It has found this score with another one.
+                continue
+            self.say(f"computing {function.replace('_', ' ')}")
+            began = time.perf_counter()
+            found.update(self.scores.compute(function, samples))
+            seconds[function] = round(time.perf_counter() - began, 3)
+        return [
+            self._card(name, *found[name], seconds[self.known[name][0]], len(samples), about)
+            for name in self.metrics
+        ]
+
+    def _card(self, name, interval, method, details, seconds, count, about):
+        _, unit, better = self.known[name]
+        return cards.Card(
+            metric=name,
+            unit=unit,
+            better=better,
+            value=interval.estimate,
+            interval={
+                "low": interval.low,
+                "high": interval.high,
+                "level": intervals.LEVEL,
+                "method": method,
+            },
+            protocol=self.scores.protocol(name, count),
+            seed=self.seed,
+            details=details,
+            version=gan_keras.__version__,
+            wall_seconds=seconds,
+            **about,
+        )
+
+
+def generate(generator, prior, count, seed, temperature=1.0):
+    """Returns float32 (count, ...) of a generator; a pure function of its weights and the seed."""
+    latents = PRIORS[prior]((count, generator.input_shape[-1]), seed=[seed, LATENT_DRAW])
+    latents *= temperature
+    parts = [
+        generator(latents[i : i + CHUNK], training=False).numpy() for i in range(0, count, CHUNK)
+    ]
+    return np.concatenate(parts)
+
+
+def _readable(path):
+    """The card in a file, or None if another version of gan_keras wrote it."""
+    try:
+        return cards.load(path)
+    except UserError:
+        return None

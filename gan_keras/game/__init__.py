@@ -1,0 +1,7 @@
+"""The two-player game: Algorithm 1 as a Keras model, its losses, priors and optimizers."""
+
+from gan_keras.game.gan import GAN
+from gan_keras.game.losses import GENERATOR_LOSSES
+from gan_keras.game.priors import PRIORS
+
+__all__ = ["GAN", "GENERATOR_LOSSES", "PRIORS"]

@@ -1,0 +1,26 @@
+"""What happens beside the step: pace, progress, scalars, pictures, scores, saving, warnings."""
+
+from gan_keras.training.callbacks.collapse import Collapse
+from gan_keras.training.callbacks.density import Density
+from gan_keras.training.callbacks.evaluate import Evaluate
+from gan_keras.training.callbacks.progress import Progress
+from gan_keras.training.callbacks.samples import Grid, Samples
+from gan_keras.training.callbacks.save import Save
+from gan_keras.training.callbacks.scalars import BOUNDS, Restart, Scalars
+from gan_keras.training.callbacks.steps_per_call import Pace
+from gan_keras.training.callbacks.summary_writer import Journal
+
+__all__ = [
+    "BOUNDS",
+    "Collapse",
+    "Density",
+    "Evaluate",
+    "Grid",
+    "Journal",
+    "Pace",
+    "Progress",
+    "Restart",
+    "Samples",
+    "Save",
+    "Scalars",
+]

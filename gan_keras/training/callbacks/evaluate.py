@@ -1,0 +1,35 @@
+"""Scores while training."""
+
+import keras
+import tensorflow as tf
+
+from gan_keras.evaluation import score_cards as cards
+
+
+class Evaluate(keras.callbacks.Callback):
+    """Scores the generator every so many steps: cards, and scalars `scores/<metric>`.
+
+    Args:
+        writer: The `Journal` of the run.
+        folder: Folder of the cards.
+        every: Steps between two evaluations.
+        judge: An `evaluation.Judge`.
+        run: Name of the run, for the cards.
+    """
+
+    def __init__(self, writer, folder, every, judge, run):
+        super().__init__()
+        self.writer = writer
+        self.folder = folder
+        self.every = every
+        self.judge = judge
+        self.run = run
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = self.model.step
+        if step % self.every:
+            return
+        with self.writer.as_default(step):
+            for card in self.judge.generator(self.model.sampler, step, self.run):
+                cards.save(card, self.folder)
+                tf.summary.scalar(f"scores/{card.metric}", card.value)

@@ -1,0 +1,78 @@
+"""Pictures: what the generator makes of the same latents as it learns."""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from gan_keras.drawing import figures, images
+from gan_keras.game import PRIORS
+
+# Seeds of training noise are (seed, draw) with draw >= 0: no training step sees these latents.
+FIXED_DRAW = -1
+ANIMATION_FILE = "animation.gif"
+
+
+class Samples(keras.callbacks.Callback):
+    """Writes a picture to TensorBoard and as PNG, time and again, and an animation at the end.
+
+    Args:
+        writer: The `Journal` of the run.
+        folder: Folder of the files: `step-<step>.png`, `animation.gif`, and `real.png`.
+        every: Steps between two pictures.
+        look: What to draw; has `count`, the number of latents it wants, and `draw(gan, latents)`,
+            which returns a uint8 (height, width, channels) picture and a dict of scalars.
+        real: A picture of real data to hold the others against, or None.
+    """
+
+    def __init__(self, writer, folder, every, look, real=None):
+        super().__init__()
+        self.writer = writer
+        self.every = every
+        self.folder = Path(folder)
+        self.look = look
+        self.real = real
+        self.written = None
+
+    def on_train_begin(self, logs=None):
+        gan = self.model
+        self.latents = PRIORS[gan.prior](
+            (self.look.count, gan.latent_dim), seed=[gan.seed, FIXED_DRAW]
+        )
+        if gan.step == 0:
+            if self.real is not None:
+                self._write("real", "real", self.real, {})
+            self._sample()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.step % self.every == 0:
+            self._sample()
+
+    def on_train_end(self, logs=None):
+        if self.written != self.model.step:
+            self._sample()
+        pictures = sorted(self.folder.glob("step-*.png"), key=lambda path: int(path.stem[5:]))
+        figures.save_gif(self.folder / ANIMATION_FILE, pictures)
+
+    def _sample(self):
+        self.written = self.model.step
+        picture, scalars = self.look.draw(self.model, self.latents)
+        self._write("samples", f"step-{self.written:06}", picture, scalars)
+
+    def _write(self, tag, name, picture, scalars):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        images.save_png(self.folder / f"{name}.png", picture)
+        with self.writer.as_default(self.model.step):
+            tf.summary.image(tag, picture[None])
+            for scalar, value in scalars.items():
+                tf.summary.scalar(scalar, value)
+        self.writer.flush()
+
+
+class Grid:
+    """A grid of generated images."""
+
+    count = 64
+
+    def draw(self, gan, latents):
+        return images.grid(images.to_uint8(gan(latents, training=False).numpy())), {}

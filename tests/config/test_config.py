@@ -1,0 +1,130 @@
+"""Config: presets, bounds, the JSON file, and what a resumed run may change."""
+
+import dataclasses
+import json
+
+import pytest
+
+from gan_keras.config import config as configs
+from gan_keras.config.config import PRESETS, Config, from_preset
+from gan_keras.errors import UsageError, UserError
+
+DIGITS = from_preset("digits")
+
+
+@pytest.mark.parametrize("preset", ["digits", "mnist", "mlp"])
+def test_presets_are_valid_and_named(preset):
+    assert from_preset(preset).preset == preset
+
+
+def test_pictures_needs_a_data_set():
+    with pytest.raises(UsageError, match="--dataset=folder:/path"):
+        from_preset("pictures")
+    assert from_preset("pictures", dataset="folder:/x").image_size == 64
+
+
+def test_overrides_win_over_the_preset():
+    assert PRESETS["mnist"]["steps"] != 7
+    assert from_preset("mnist", steps=7).steps == 7
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("preset", "nope"),
+        ("network", "resnet"),
+        ("prior", "cauchy"),
+        ("generator_loss", "hinge"),
+        ("strategy", "tpu"),
+        ("channels", 2),
+        ("batch_size", 1),
+        ("batch_size", 2.0),
+        ("steps", 0),
+        ("steps", True),
+        ("seed", -1),
+        ("seed", 2**31),
+        ("latent_dim", 0),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("learning_rate", float("inf")),
+        ("beta_1", 1.0),
+        ("beta_1", float("nan")),
+        ("log_every", 0),
+        ("image_size", "8"),
+    ],
+)
+def test_a_bad_value_is_named_in_one_line(field, value):
+    with pytest.raises(UsageError) as caught:
+        dataclasses.replace(DIGITS, **{field: value})
+    message = str(caught.value)
+    assert message.startswith(f"--{field}=")
+    assert str(value) in message
+    assert "\n" not in message
+
+
+def test_every_field_has_help():
+    for field in dataclasses.fields(Config):
+        assert field.metadata["help"].endswith("."), field.name
+
+
+def test_json_round_trip(tmp_path):
+    config = from_preset("mlp", learning_rate=1e-3, data_dir="/somewhere")
+    configs.save(config, tmp_path / "run")
+    assert configs.load(tmp_path / "run") == config
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.json"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        "{}",
+        json.dumps({**dataclasses.asdict(DIGITS), "new": 1}),
+        json.dumps({**dataclasses.asdict(DIGITS), "steps": -1}),
+        "\x00\xff",
+    ],
+)
+def test_a_file_that_is_no_configuration_is_named(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match=r"config\.json: "):
+        configs.load(tmp_path)
+
+
+def test_a_folder_without_a_run_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"empty: no config\.json there; train"):
+        configs.load(tmp_path / "empty")
+
+
+def test_length_and_intervals_may_change():
+    wanted = dataclasses.replace(DIGITS, steps=1, log_every=1, sample_every=1, checkpoint_every=1)
+    configs.check_resumable(DIGITS, wanted, "runs/x")
+
+
+@pytest.mark.parametrize(
+    "field", [f.name for f in dataclasses.fields(Config) if f.name not in configs.MAY_CHANGE]
+)
+def test_any_other_change_is_refused_with_the_difference(field):
+    other = {
+        "preset": "mnist",
+        "dataset": "mnist",
+        "data_dir": "/x",
+        "network": "mlp",
+        "prior": "uniform",
+        "generator_loss": "minimax",
+        "strategy": "mirrored",
+        "channels": 3,
+        "learning_rate": 0.5,
+        "beta_1": 0.25,
+        "optimizer": "momentum",
+        "momentum": 0.25,
+        "final_momentum": 0.25,
+        "ema_decay": 0.25,
+        "mixed_precision": "bfloat16",
+    }.get(field, 17)
+    wanted = dataclasses.replace(DIGITS, **{field: other})
+    with pytest.raises(UsageError) as caught:
+        configs.check_resumable(DIGITS, wanted, "runs/x")
+    message = str(caught.value)
+    assert message.startswith("--workdir=runs/x: ")
+    assert f"{field} {getattr(DIGITS, field)!r} -> {other!r}" in message

@@ -1,0 +1,197 @@
+"""Evaluation of small runs: each card against the metric's own function, and the commands."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from gan_keras import data, scoring
+from gan_keras.checkpoints import save_restore as checkpoints
+from gan_keras.cli import evaluate, train
+from gan_keras.config import config as configs
+from gan_keras.drawing.images import to_uint8
+from gan_keras.evaluation import judge as evaluation
+from gan_keras.evaluation import score_cards as cards
+from gan_keras.game.priors import PRIORS
+from gan_keras.metrics import frechet, kid, modes, neighbours, parzen
+from gan_keras.training import run as training
+
+COUNT = 200
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fewer_replicates():
+    """Of the bootstrap: as few as it takes for an interval of 95 %."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring.images, "REPLICATES", 40)
+        yield
+
+
+@pytest.fixture(scope="module")
+def scored(small_run):
+    """The cards of a run on the digits, by the metric, and those of noise."""
+    found = evaluation.evaluate(small_run, num_samples=COUNT, extractor="pixels", seed=3)
+    return tuple(
+        {card.metric: card for card in found if card.subject == subject}
+        for subject in (cards.GENERATOR, cards.NOISE)
+    )
+
+
+@pytest.fixture(scope="module")
+def sets(small_run):
+    """Real and generated images of that evaluation, made by hand."""
+    config = configs.load(small_run)
+    gan = training.build(config)
+    checkpoints.restore_latest(checkpoints.manager(gan, small_run, keep=3))
+    latents = PRIORS[config.prior]((COUNT, config.latent_dim), seed=[3, -2])
+    generated = to_uint8(gan(latents).numpy())
+    return data.load(config).sample(COUNT, seed=3), generated
+
+
+def test_every_score_is_that_of_its_function(scored, sets):
+    real, generated = (images.reshape(COUNT, -1) / np.float32(255) for images in sets)
+    ours, _ = scored
+    assert ours["frechet_distance"].value == pytest.approx(
+        frechet.frechet_distance(real, generated)
+    )
+    blocks = kid.block_estimates(real, generated, seed=3, block=COUNT // 10)
+    assert ours["kernel_distance"].value == pytest.approx(blocks.mean())
+    precise, recalled = neighbours.precision_and_recall(real, generated, k=3)
+    assert (ours["precision"].value, ours["recall"].value) == (precise.mean(), recalled.mean())
+    dense, covered = neighbours.density_and_coverage(real, generated, k=5)
+    assert ours["density"].value == pytest.approx(dense.mean())
+    assert ours["coverage"].value == covered.mean()
+
+
+def test_parzen_takes_sigma_from_images_kept_for_it(scored, sets):
+    real, generated = (images.reshape(COUNT, -1) / 255.0 for images in sets)
+    whole = data.load(configs.from_preset("digits"))
+    last = whole.only(np.arange(whole.count)[-(whole.count // 6) :])
+    validation = last.sample(1000, seed=3).reshape(-1, 256) / 255.0
+    assert len(validation) == 1797 // 6
+    choice = parzen.choose_sigma(generated, validation)
+    nats = parzen.log_likelihood(generated, real, choice.sigma)
+    card = scored[0]["parzen"]
+    assert card.value == pytest.approx(nats.mean())
+    assert card.details["sigma"] == pytest.approx(choice.sigma)
+    assert card.details["standard_error"] == pytest.approx(nats.std() / np.sqrt(COUNT))
+    assert card.details["validation_images_were_trained_on"]
+
+
+def test_a_card_says_how_it_was_made(scored, small_run):
+    card = scored[0]["precision"]
+    assert card.protocol == {
+        "dataset": "digits",
+        "shape": [16, 16, 1],
+        "num_generated": COUNT,
+        "parameters": {"k": 3},
+        "split": "train",
+        "num_real": COUNT,
+        "extractor": {"name": "pixels", "sha256": None},
+    }
+    assert (card.run, card.step, card.preset) == (small_run.name, 30, "digits")
+    assert (card.seed, card.training_seed) == (3, 0)
+    assert card.interval["level"] == 0.95
+    for card in (*scored[0].values(), *scored[1].values()):
+        assert card.interval["low"] <= card.value <= card.interval["high"]
+        assert card.wall_seconds > 0
+        assert cards.load(small_run / "scores" / card.file) == card
+
+
+def test_noise_is_a_floor(scored):
+    """Noise is far from digits in every feature: a closed case, not a matter of luck."""
+    _, noise = scored
+    assert noise["precision"].value == noise["recall"].value == noise["coverage"].value == 0
+    assert noise["precision"].run is None
+    # Pixels of digits are 0 or bright in places; noise has a mean of 1/2 and a variance of 1/12.
+    assert noise["frechet_distance"].value > 10
+
+
+def test_again_is_the_same_and_floors_are_kept(scored, small_run, capsys):
+    again = evaluation.evaluate(small_run, num_samples=COUNT, extractor="pixels", seed=3)
+    assert "uniform noise" not in capsys.readouterr().out
+    for card in again:
+        one = scored[0 if card.run else 1][card.metric]
+        assert dataclasses.replace(card, wall_seconds=one.wall_seconds) == one
+
+
+def test_an_older_checkpoint(small_run, tmp_path):
+    (card,) = evaluation.evaluate(
+        small_run, ["precision"], COUNT, step=10, extractor="pixels", floors=False
+    )
+    assert card.step == 10
+    (small_run / "scores" / card.file).unlink()
+
+
+def test_temperature_multiplies_the_latents(small_run, tmp_path):
+    gan = training.build(configs.load(small_run))
+    latents = PRIORS["normal"]((600, gan.latent_dim), seed=[3, -2])
+    made = evaluation.generate(gan.generator, "normal", 600, seed=3, temperature=0.5)
+    assert_allclose(made, gan(0.5 * latents), atol=1e-6)
+
+
+def test_evaluation_while_training(tmp_path, small_run):
+    """Cards at every interval, equal to those made afterwards from the checkpoint."""
+    workdir = tmp_path / "ring"
+    flags = ("--preset=ring", "--width=8", "--steps=20", f"--workdir={workdir}")
+    assert train.run([*flags, "--evaluate_every=10", "--checkpoint_every=10"]) == 0
+    assert sorted(path.name for path in (workdir / "scores").iterdir()) == [
+        f"step-0000{step}-{metric}-none.json"
+        for step in (10, 20)
+        for metric in ("high_quality", "modes_covered")
+    ]
+    during = cards.load(workdir / "scores" / "step-000010-high_quality-none.json")
+    (after,) = evaluation.evaluate(workdir, ["high_quality"], 2000, step=10)
+    assert dataclasses.replace(after, wall_seconds=during.wall_seconds) == during
+
+
+def test_modes_of_a_mixture_that_is_met_exactly():
+    """A generator that is the density: 8 modes, and P(chi^2_2 < 9) of the samples."""
+    config = configs.from_preset("ring")
+    points = data.load(config)
+    judge = evaluation.Judge(config, num_samples=5000)
+    samples = points.sample(5000, seed=1) / points.scale
+    about = {"subject": "x", "run": "r", "step": 1, "preset": None, "training_seed": 0}
+    found = judge._cards(judge.scores.samples(samples), **about)
+    covered, good = found
+    assert covered.value == covered.interval["low"] == covered.interval["high"] == 8
+    assert sum(covered.details["high_quality_samples_of_each"]) == round(5000 * good.value)
+    # 1 - exp(-9/2) = 0.98889; five standard deviations of 5,000 draws are 0.0074.
+    assert good.value == pytest.approx(1 - np.exp(-4.5), abs=0.0074)
+    centred = samples * points.scale
+    assert good.value == modes.high_quality(centred, points.density.centres, 0.04).mean()
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "named"),
+    [
+        ((), 2, "--workdir: needed"),
+        (("--workdir=nowhere",), 1, "nowhere: no config.json"),
+        (("--workdir={run}", "--metrics=beauty"), 2, "--metrics=beauty: choose from frechet"),
+        (("--workdir={run}", "--extractor=eyes"), 2, "--extractor=eyes: choose from"),
+        (("--workdir={run}", "--checkpoint=11"), 2, "--checkpoint=11: not kept"),
+        (("--workdir={run}",), 2, "gan-keras-classifier --dataset=digits --image_size=16"),
+        (("--workdir={run}", "--extractor=pixels", "--num_samples=50"), 2, "--num_samples=50"),
+    ],
+)
+def test_wrong_input_is_one_line(flags, code, named, small_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    before = sorted((small_run / "scores").glob("*"))
+    assert evaluate.run([flag.format(run=small_run) for flag in flags]) == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert named in line
+    assert sorted((small_run / "scores").glob("*")) == before
+
+
+def test_the_command_prints_a_table_and_the_files(small_run, capsys):
+    flags = ("--metrics=precision,parzen", f"--num_samples={COUNT}", "--extractor=pixels")
+    assert evaluate.run([f"--workdir={small_run}", *flags]) == 0
+    output = capsys.readouterr().out
+    assert "small, step 30" in output
+    assert "uniform noise" in output
+    assert f"wrote 4 cards to {small_run}/scores" in output
+    card = json.loads((small_run / "scores" / "step-000030-parzen-pixels.json").read_text())
+    assert card["unit"] == "nats"
