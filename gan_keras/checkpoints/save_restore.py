@@ -5,8 +5,8 @@ from the seed and the step, so that no other random state exists.
 """
 
 import glob
+import logging
 import shutil
-import sys
 from pathlib import Path
 
 import tensorflow as tf
@@ -14,6 +14,8 @@ import tensorflow as tf
 from gan_keras import files
 from gan_keras.checkpoints import files as checkpoint_files
 from gan_keras.errors import UsageError, UserError
+
+logger = logging.getLogger(__name__)
 
 AVERAGE = "ema_generator"
 
@@ -180,10 +182,10 @@ def _refuse_if_lost(folder, damaged):
 def _tell(folder, step, damaged, fate):
     if damaged:
         wrong = "; ".join(damaged.values())
-        print(f"{folder}: {wrong} ({fate}); going by step {step:,}", file=sys.stderr, flush=True)
+        logger.warning("%s: %s (%s); using step %s", folder, wrong, fate, f"{step:,}")
     elif checkpoint_files.list_damaged(folder):
-        line = f"{folder / checkpoint_files.STATE}: damaged; going by step {step:,}"
-        print(line, file=sys.stderr, flush=True)
+        state = folder / checkpoint_files.STATE
+        logger.warning("%s: corrupt; using step %s", state, f"{step:,}")
 
 
 def directory(workdir):

@@ -76,7 +76,7 @@ def _classify(values):
 
     usual = classifier.default_path(config.dataset, config.image_size, config.channels)
     path = Path(values.output) if values.output else usual
-    made = classifier.make(config, path, values.epochs, say=lambda line: print(line, flush=True))
+    made = classifier.make(config, path, values.epochs)
     print(f"accuracy: {made.about['accuracy']:.2%} of {made.about['tested_on']}")
     print(f"wrote {path}, SHA-256 {made.sha256}")
     evaluate = ["gan-keras-evaluate", f"--workdir=runs/{preset or 'NAME'}"]

@@ -4,7 +4,7 @@ import sys
 
 from gan_keras.cli import flags
 from gan_keras.errors import UsageError
-from gan_keras.evaluation import score_cards as cards
+from gan_keras.evaluation import score_cards
 
 PROGRAM = "gan-keras-compare"
 SUMMARY = (
@@ -23,5 +23,5 @@ def _compare(argv):
     flags.parse([word for word in argv if word.startswith("-")], PROGRAM, SUMMARY, lambda _: None)
     if not places:
         raise UsageError(f"name runs, folders or files of score cards; see {PROGRAM} --help")
-    found = [card for place in places for card in cards.find(place)]
-    print(*cards.table(found), sep="\n")
+    found = [card for place in places for card in score_cards.find(place)]
+    print(*score_cards.table(found), sep="\n")

@@ -5,12 +5,12 @@ from absl import flags as absl_flags
 from gan_keras import config as configs
 from gan_keras.cli import flags
 from gan_keras.errors import UsageError
-from gan_keras.evaluation import score_cards as cards
+from gan_keras.evaluation import score_cards
 
 PROGRAM = "gan-keras-evaluate"
 SUMMARY = (
-    "Scores the generator of a run against real data, beside the floors that give the numbers a "
-    "meaning, and writes a card for every score."
+    "Scores the generator of a run against real data, beside reference scores that give the "
+    "numbers a meaning, and writes a card for every score."
 )
 
 
@@ -59,7 +59,7 @@ def _define(values):
         lower_bound=0.0, upper_bound=10.0, flag_values=values,
     )  # fmt: skip
     absl_flags.DEFINE_boolean(
-        "floors", True, "Whether to score real training images and uniform noise, too.",
+        "references", True, "Whether to score real training images and uniform noise as well.",
         flag_values=values,
     )  # fmt: skip
 
@@ -79,10 +79,9 @@ def _evaluate(values):
         values.extractor,
         values.classifier,
         values.seed,
-        values.floors,
+        values.references,
         values.temperature,
-        say=lambda line: print(line, flush=True),
     )
-    print(*cards.table(found), sep="\n")
-    print(f"wrote {len(found)} cards to {values.workdir}/{cards.FOLDER}")
+    print(*score_cards.table(found), sep="\n")
+    print(f"wrote {len(found)} cards to {values.workdir}/{score_cards.FOLDER}")
     print(f"compare: gan-keras-compare {values.workdir} ANOTHER")

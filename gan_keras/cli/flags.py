@@ -1,5 +1,7 @@
 """What all commands share: reading flags, and telling a user's mistake in one line."""
 
+import contextlib
+import logging
 import os
 import re
 import sys
@@ -50,13 +52,37 @@ def parse(argv, program, summary, define):
 def guarded(program, command):
     """Calls `command()` and returns the exit status; a UserError becomes one line on stderr."""
     try:
-        return command() or 0
+        with _reports():
+            return command() or 0
     except UserError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         return 130
+
+
+class _Lines(logging.Handler):
+    """Prints what the library reports: on stdout, and on stderr from warnings on."""
+
+    def emit(self, record):
+        stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
+        print(record.getMessage(), file=stream, flush=True)
+
+
+@contextlib.contextmanager
+def _reports():
+    library, handler = logging.getLogger("gan_keras"), _Lines()
+    before = library.level, library.propagate
+    library.setLevel(logging.INFO)
+    library.propagate = False
+    library.addHandler(handler)
+    try:
+        yield
+    finally:
+        library.removeHandler(handler)
+        library.setLevel(before[0])
+        library.propagate = before[1]
 
 
 def import_tensorflow():

@@ -81,9 +81,9 @@ def _train(values):
     from gan_keras import training
 
     if values.dry_run:
-        print(training.describe(config))
+        print(training.describe(config, workdir))
         return
-    outcome = training.train(config, workdir, say=lambda line: print(line, flush=True))
+    outcome = training.train(config, workdir)
     if outcome.first_step == outcome.last_step:
         print(
             f"nothing to do: {workdir} has {outcome.last_step:,} of {config.steps:,} steps; "

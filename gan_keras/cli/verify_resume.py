@@ -44,7 +44,6 @@ def _verify(values):
         values.workdir,
         values.steps,
         values.checkpoint,
-        say=lambda line: print(line, flush=True),
     )
     before, after = found.steps
     way = f"after {before} + {after} steps from step {found.first_step:,}"

@@ -7,13 +7,15 @@ the files.
 
 import dataclasses
 import json
+import logging
 import os
-import sys
 from pathlib import Path
 
 from gan_keras import files
 from gan_keras.data import folder, prepare
 from gan_keras.errors import UserError, visible
+
+logger = logging.getLogger(__name__)
 
 FILE = "images.json"
 NAMED = 3  # Files that a person recognises the change by.
@@ -30,7 +32,7 @@ def hold(source, cache_dir, resumes):
 
     Returns:
         `source`; or, if files of it were changed since the run began, what is kept of it as it
-        was then, after a line about that on stderr.
+        was then, after a warning.
 
     Raises:
         UserError: it has changed and nothing is kept, or the record cannot be read or written.
@@ -51,11 +53,12 @@ def hold(source, cache_dir, resumes):
             f"--dataset={source.name}: has changed since this run began ({change}); "
             "restore it as it was, or train into another --workdir"
         )
-    print(
-        f"{source.name}: has changed since this run began ({change}); going on with the images "
-        f"kept in {cache_dir}; another --workdir trains on the new ones",
-        file=sys.stderr,
-        flush=True,
+    logger.warning(
+        "%s: has changed since this run began (%s); using the images kept in %s; another "
+        "--workdir trains on the new ones",
+        source.name,
+        change,
+        cache_dir,
     )
     return kept
 

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import re
 import sys
@@ -15,6 +16,8 @@ import tqdm
 
 from gan_keras.data import storage
 from gan_keras.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 MEMORY_LIMIT = 2**30  # Bytes; a data set with more stays on disk.
 # Part of every fingerprint: raise it when the same files would give other pixels.
@@ -99,7 +102,7 @@ def _lock(file, path):
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        print(f"waiting for another process that prepares {path}", file=sys.stderr, flush=True)
+        logger.warning("waiting for another process that prepares %s", path)
         fcntl.flock(file, fcntl.LOCK_EX)
 
 

@@ -1,18 +1,20 @@
 """Telling a person which files could not be used."""
 
+import logging
 import os
-import sys
 from pathlib import Path
 
 from gan_keras import files
 from gan_keras.errors import UserError, visible
+
+logger = logging.getLogger(__name__)
 
 FILE = "skipped.txt"
 NAMED = 20  # A folder of a thousand broken files should not scroll everything away.
 
 
 def report(source, cache_dir=None):
-    """Names the files of a source that were skipped, and counts them, on stderr.
+    """Names the files of a source that were skipped, and counts them
 
     Args:
         source: A Source that was read.
@@ -26,14 +28,12 @@ def report(source, cache_dir=None):
     if not lines:
         return
     for line in lines[:NAMED]:
-        print(f"skipped {line}", file=sys.stderr)
+        logger.warning("skipped %s", line)
     more = ""
     if len(lines) > NAMED:
         more = f", of which {NAMED} are named" + (f"; all are in {path}" if path else "")
-    print(
-        f"{source.name}: skipped {len(lines):,} of {source.most:,} files{more}",
-        file=sys.stderr,
-        flush=True,
+    logger.warning(
+        "%s: skipped %s of %s files%s", source.name, f"{len(lines):,}", f"{source.most:,}", more
     )
 
 

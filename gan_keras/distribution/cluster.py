@@ -3,12 +3,15 @@
 import contextlib
 import errno
 import json
+import logging
 import os
 import socket
 import time
 from dataclasses import dataclass
 
 from gan_keras.errors import UsageError, UserError
+
+logger = logging.getLogger(__name__)
 
 VARIABLE = "TF_CONFIG"
 # Workers of a synchronous cluster; a parameter server or an evaluator is no part of one.
@@ -85,7 +88,7 @@ def _split(address):
     return host.strip("[]"), int(port)
 
 
-def meet(cluster, timeout, say=print):
+def meet(cluster, timeout):
     """Waits until every worker has been heard here, and has heard this one.
 
     TensorFlow waits for a missing worker in silence, for an hour; here all know of each other
@@ -95,7 +98,6 @@ def meet(cluster, timeout, say=print):
     Args:
         cluster: A Cluster.
         timeout: Seconds to wait at most.
-        say: Called with a line about who is awaited, every ten seconds.
 
     Raises:
         UserError: some do not answer in time, or the own port cannot be listened at.
@@ -118,7 +120,7 @@ def meet(cluster, timeout, say=print):
                 )
             if awaited and now - reported > REPORT_SECONDS:
                 reported = now
-                say(f"waiting for {awaited}, {timeout - (now - began):.0f} s left")
+                logger.info("waiting for %s, %.0f s left", awaited, timeout - (now - began))
 
 
 def silent(cluster):

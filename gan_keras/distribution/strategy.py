@@ -21,7 +21,6 @@ def build(
     cross_device_ops="auto",
     virtual_devices=0,
     cluster_timeout=300,
-    say=print,
 ):
     """Returns the strategy of that name.
 
@@ -35,7 +34,6 @@ def build(
             reduction_to_one.
         virtual_devices: Devices to make of the CPU; 0 leaves it as it is.
         cluster_timeout: Seconds in which all workers of a cluster have to answer.
-        say: Called with a line about the workers that are awaited.
 
     Raises:
         UsageError: these do not go together, TF_CONFIG does not fit, or the batch cannot be
@@ -55,7 +53,7 @@ def build(
         cluster = clusters.from_environment()
         _check_batch(batch_size, len(cluster.addresses), "workers")  # Before anybody waits.
         if cluster.others:
-            clusters.meet(cluster, cluster_timeout, say)
+            clusters.meet(cluster, cluster_timeout)
     if virtual_devices:
         _make_virtual(virtual_devices)
     # Not before: in a cluster nothing may have asked for devices yet.

@@ -7,6 +7,7 @@ learnt offline, in minutes, from the data set that the GAN learns.
 import hashlib
 import io
 import json
+import logging
 import os
 import re
 import shlex
@@ -26,6 +27,8 @@ from gan_keras import data, files
 from gan_keras.config import DENSITIES
 from gan_keras.data import folder
 from gan_keras.errors import UsageError, UserError
+
+logger = logging.getLogger(__name__)
 
 FEATURES = 128
 FEATURE_LAYER = "features"
@@ -105,7 +108,7 @@ def build(image_size, channels, classes, seed):
     return keras.Model(images, logits, name="classifier")
 
 
-def make(config, path, epochs=None, say=print):
+def make(config, path, epochs=None):
     """Trains a classifier, tests it and writes its file whole or not at all.
 
     It is tested on the data set's split `test`, or on a fifth of the images, chosen by the
@@ -115,7 +118,6 @@ def make(config, path, epochs=None, say=print):
         config: A Config; of it count `dataset`, `data_dir`, `image_size`, `channels`, `seed`.
         path: The file; its folder is made if it is missing.
         epochs: How often each image is seen; by default 3 times, or as often as makes 60,000.
-        say: Called with lines for a person to read.
 
     Returns:
         The Classifier, as read back from the file.
@@ -137,7 +139,7 @@ def make(config, path, epochs=None, say=print):
     if classes < 2:
         raise UsageError(f"--dataset={config.dataset}: has only one class; choose another")
     epochs = epochs or max(LEAST_EPOCHS, -(-LEAST_IMAGES // images.count))
-    say(
+    logger.info(
         f"data: {images.name}, {images.count:,} images {images.shape[0]}x{images.shape[1]}x"
         f"{images.shape[2]} of {classes} classes; tested on {tests.count:,} images, {tested_on}"
     )

@@ -3,13 +3,15 @@
 import hashlib
 import io
 import json
-import sys
+import logging
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from gan_keras import files
+
+logger = logging.getLogger(__name__)
 
 # Part of every key: raise it when an extractor that describes itself as before computes others.
 VERSION = 1
@@ -23,7 +25,7 @@ def features(extractor, images, folder):
     images, as data set, version, split, number or seed, cannot be forgotten in it. Hashing
     them takes a small part of the time that reading them took.
 
-    A file that is damaged is replaced; one that cannot be written is told on stderr, as an
+    A file that is damaged is replaced; one that cannot be written is logged, as an
     evaluation need not fail for it.
 
     Args:
@@ -44,7 +46,7 @@ def features(extractor, images, folder):
     try:
         _write(path, computed)
     except OSError as error:
-        print(f"{path}: features are not kept: {error.strerror}", file=sys.stderr, flush=True)
+        logger.warning("%s: features are not kept: %s", path, error.strerror)
     return computed
 
 

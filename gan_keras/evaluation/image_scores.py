@@ -10,8 +10,7 @@ from gan_keras import data
 from gan_keras.drawing import to_uint8
 from gan_keras.errors import UsageError
 from gan_keras.evaluation import classifier as classifiers
-from gan_keras.evaluation import extractors, feature_cache, intervals
-from gan_keras.evaluation import score_cards as cards
+from gan_keras.evaluation import extractors, feature_cache, intervals, score_cards
 from gan_keras.metrics import bootstrap, frechet, kid, neighbours, parzen
 
 # Of the Fréchet distance's bootstrap: each costs two products of all features.
@@ -84,11 +83,13 @@ class ImageScores:
         """Images are scored as they are seen and served."""
         return to_uint8(outputs)
 
-    def floors(self):
+    def references(self):
         """Noise, and training images where the real ones are of a split that has none of them."""
-        made = {cards.NOISE: self._noise}
+        made = {score_cards.NOISE: self._noise}
         if self.split == "test":
-            made[cards.TRAINING_IMAGES] = lambda: self.training.sample(self.num_samples, self.seed)
+            made[score_cards.TRAINING_IMAGES] = lambda: self.training.sample(
+                self.num_samples, self.seed
+            )
         return made
 
     def _noise(self):

@@ -1,5 +1,6 @@
 """From a run to score cards: `workdir/scores/*.json`."""
 
+import logging
 import time
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from gan_keras import checkpoints, networks
 from gan_keras import config as configs
 from gan_keras.errors import UsageError, UserError
 from gan_keras.evaluation import classifier as classifiers
-from gan_keras.evaluation import intervals
-from gan_keras.evaluation import score_cards as cards
+from gan_keras.evaluation import intervals, score_cards
 from gan_keras.evaluation.image_scores import ImageScores
 from gan_keras.evaluation.point_scores import PointScores
 from gan_keras.game import PRIORS
+
+logger = logging.getLogger(__name__)
 
 # Of the seeds (seed, draw) of latents: training has draw >= 0, the sample grid -1.
 LATENT_DRAW = -2
@@ -31,9 +33,8 @@ def evaluate(
     extractor="classifier",
     classifier=None,
     seed=0,
-    floors=True,
+    references=True,
     temperature=1.0,
-    say=print,
 ):
     """Scores the generator of a run, and writes a card for every score.
 
@@ -45,10 +46,9 @@ def evaluate(
         extractor: Where features come from, of `extractors.EXTRACTORS`.
         classifier: File of the extractor `classifier`; the usual one by default.
         seed: Of the latents, the choice of real images, and the resampling.
-        floors: Whether to score real training images and uniform noise as well.
+        references: Whether to score real training images and uniform noise as well.
         temperature: What latents are multiplied by: below 1 samples are more typical, and there
             is less variety (Kingma and Dhariwal 2018, https://arxiv.org/abs/1807.03039).
-        say: Called with lines for a person to read.
 
     Returns:
         The Cards.
@@ -63,12 +63,12 @@ def evaluate(
         config.shape, config.latent_dim, config.width, seed=config.seed
     )
     step = checkpoints.restore_generator(generator, workdir, step)
-    judge = Judge(config, metrics, num_samples, extractor, classifier, seed, temperature, say)
+    judge = Judge(config, metrics, num_samples, extractor, classifier, seed, temperature)
     found = judge.generator(generator, step, workdir.resolve().name)
-    if floors:
-        found += judge.floors(workdir / cards.FOLDER)
+    if references:
+        found += judge.references(workdir / score_cards.FOLDER)
     for card in found:
-        cards.save(card, workdir / cards.FOLDER)
+        score_cards.save(card, workdir / score_cards.FOLDER)
     return found
 
 
@@ -79,7 +79,7 @@ def judge_while_training(config):
     """
     usual = classifiers.default_path(config.dataset, config.image_size, config.channels)
     extractor = "classifier" if usual.is_file() else "pixels"
-    return Judge(config, None, SAMPLES_WHILE_TRAINING, extractor, say=lambda line: None)
+    return Judge(config, None, SAMPLES_WHILE_TRAINING, extractor, quiet=True)
 
 
 class Judge:
@@ -99,7 +99,7 @@ class Judge:
         classifier=None,
         seed=0,
         temperature=1.0,
-        say=print,
+        quiet=False,
     ):
         of_points = config.dataset in configs.DENSITIES
         self.known = (PointScores if of_points else ImageScores).METRICS
@@ -111,8 +111,8 @@ class Judge:
         self.num_samples = num_samples
         self.seed = seed
         self.temperature = temperature
-        self.say = say
-        say(f"loading {config.dataset}")
+        self.level = logging.DEBUG if quiet else logging.INFO
+        self._report(f"loading {config.dataset}")
         if of_points:
             self.scores = PointScores(config, seed)
         else:
@@ -122,13 +122,13 @@ class Judge:
 
     def generator(self, generator, step, run):
         """Returns the cards of a generator at a step of a run."""
-        self.say(f"generating {self.num_samples:,} samples of step {step:,}")
+        self._report(f"generating {self.num_samples:,} samples of step {step:,}")
         outputs = generate(
             generator, self.config.prior, self.num_samples, self.seed, self.temperature
         )
         return self._cards(
             self.scores.samples(outputs),
-            subject=cards.GENERATOR,
+            subject=score_cards.GENERATOR,
             run=run,
             step=step,
             preset=self.config.preset,
@@ -136,12 +136,17 @@ class Judge:
             temperature=self.temperature,
         )
 
-    def floors(self, folder):
+    def references(self, folder):
         """Returns the cards of what gives the numbers a meaning; those in `folder` are reused."""
-        floors = self.scores.floors()
-        return [card for subject in floors for card in self._floor(subject, floors, folder)]
+        references = self.scores.references()
+        return [
+            card for subject in references for card in self._reference(subject, references, folder)
+        ]
 
-    def _floor(self, subject, floors, folder):
+    def _report(self, line):
+        logger.log(self.level, "%s", line)
+
+    def _reference(self, subject, references, folder):
         kept = {
             card.metric: card
             for path in Path(folder).glob("*.json")
@@ -153,9 +158,9 @@ class Judge:
         }
         if set(kept) == set(self.metrics):
             return [kept[name] for name in self.metrics]
-        self.say(f"scoring {subject}, to compare with")
+        self._report(f"scoring {subject}, to compare with")
         return self._cards(
-            floors[subject](),
+            references[subject](),
             subject=subject,
             run=None,
             step=None,
@@ -169,7 +174,7 @@ class Judge:
             function = self.known[name][0]
             if function in seconds:  # It has found this score with another one.
                 continue
-            self.say(f"computing {function.replace('_', ' ')}")
+            self._report(f"computing {function.replace('_', ' ')}")
             began = time.perf_counter()
             found.update(self.scores.compute(function, samples))
             seconds[function] = round(time.perf_counter() - began, 3)
@@ -180,7 +185,7 @@ class Judge:
 
     def _card(self, name, interval, method, details, seconds, count, about):
         _, unit, better = self.known[name]
-        return cards.Card(
+        return score_cards.ScoreCard(
             metric=name,
             unit=unit,
             better=better,
@@ -213,6 +218,6 @@ def generate(generator, prior, count, seed, temperature=1.0):
 def _readable(path):
     """The card in a file, or None if another version of gan_keras wrote it."""
     try:
-        return cards.load(path)
+        return score_cards.load(path)
     except UserError:
         return None

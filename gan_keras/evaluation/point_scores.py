@@ -33,7 +33,7 @@ class PointScores:
         """Networks count in units of the data's scale."""
         return outputs * self.points.scale
 
-    def floors(self):
+    def references(self):
         """A known density needs none: its own scores are closed forms."""
         return {}
 

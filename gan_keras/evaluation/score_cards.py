@@ -13,7 +13,7 @@ GENERATOR, TRAINING_IMAGES, NOISE = "generator", "real training images", "unifor
 
 
 @dataclass(frozen=True)
-class Card:
+class ScoreCard:
     """One score.
 
     Attributes:
@@ -24,11 +24,11 @@ class Card:
         interval: `low`, `high`, `level` (share of repetitions that it holds) and `method`.
         protocol: Whatever makes scores comparable if it is equal: data set, shape, split,
             numbers of real and generated samples, extractor and hash, parameters.
-        subject: What was scored: GENERATOR, or a floor, TRAINING_IMAGES or NOISE.
-        run: Name of the run's folder; None for a floor.
-        step: Training step of the generator; None for a floor.
-        preset: Of the run; None for a floor.
-        training_seed: Seed of the run; None for a floor.
+        subject: What was scored: GENERATOR, or a reference, TRAINING_IMAGES or NOISE.
+        run: Name of the run's folder; None for a reference.
+        step: Training step of the generator; None for a reference.
+        preset: Of the run; None for a reference.
+        training_seed: Seed of the run; None for a reference.
         seed: Seed of latents, choice of real images and resampling.
         details: What else the metric found, such as Parzen's sigma.
         version: Of gan_keras.
@@ -91,7 +91,7 @@ def load(path):
     """
     try:
         fields = json.loads(Path(path).read_text())
-        card = Card(**fields)
+        card = ScoreCard(**fields)
         card.file  # noqa: B018 - a card without its protocol fails here
         return card
     except OSError as error:
@@ -112,7 +112,7 @@ def find(place):
         return [load(place)]
     folder = place / FOLDER if (place / FOLDER).is_dir() else place
     cards = [load(path) for path in sorted(folder.glob("*.json"))] if folder.is_dir() else []
-    if not cards or not all(isinstance(card, Card) for card in cards):
+    if not cards or not all(isinstance(card, ScoreCard) for card in cards):
         raise UsageError(f"{place}: no score cards there; make some with gan-keras-evaluate")
     newest = {}
     for card in sorted(cards, key=lambda card: card.step or 0):
@@ -127,7 +127,7 @@ def check_comparable(cards):
         UsageError: their protocols differ; the message says in what.
     """
     first = {}
-    # Floors last, whose message could not name a run.
+    # References last, whose message could not name a run.
     for card in sorted(cards, key=lambda card: card.run is None):
         key = column(card)
         reference = first.setdefault(key, card)
@@ -150,7 +150,7 @@ def table(cards):
     rows = {}
     for card in cards:
         rows.setdefault(card.label, {})[column(card)] = _cell(card)
-    # Floors last, whatever the order they came in.
+    # References last, whatever the order they came in.
     labels = sorted(rows, key=lambda label: label in (TRAINING_IMAGES, NOISE))
     arrow = {column(card): {"lower": "↓", "higher": "↑"}[card.better] for card in cards}
     lines = [["", *(" ".join(filter(None, (*key, arrow[key]))) for key in columns)]]

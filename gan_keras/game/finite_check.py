@@ -36,7 +36,7 @@ def checked(name, step, losses, gradients, statistics=(), loss_scale=None):
         The same gradients, bit by bit.
 
     Raises:
-        tf.errors.InvalidArgumentError: when the graph runs; `Sickness.of` reads it.
+        tf.errors.InvalidArgumentError: when the graph runs; `NotFinite.of` reads it.
     """
     squares = _squares(gradients)
     if loss_scale is not None:
@@ -60,7 +60,7 @@ def _squares(tensors):
     return tf.add_n(halves) if halves else tf.zeros(())
 
 
-class Sickness:
+class NotFinite:
     """What a failed check tells.
 
     Attributes:

@@ -37,7 +37,7 @@ def build(
     """
     rate = learning_rate
     if learning_rate_decay > 1:
-        rate = Division(learning_rate, learning_rate_decay)
+        rate = ExponentialDecay(learning_rate, learning_rate_decay)
     if name == "adam":
         optimizer = FusedAdam(rate, beta_1)
     else:
@@ -46,7 +46,7 @@ def build(
 
 
 @keras.saving.register_keras_serializable(package="gan_keras")
-class Division(keras.optimizers.schedules.LearningRateSchedule):
+class ExponentialDecay(keras.optimizers.schedules.LearningRateSchedule):
     """A rate that is divided after every step: max(initial / divisor^step, 1e-6).
 
     Reference: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661

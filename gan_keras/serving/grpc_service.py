@@ -14,7 +14,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from gan_keras.serving.request_error import Refusal, invalid
+from gan_keras.serving.request_error import RequestError, invalid
 
 SIGNATURES_FIELD = "signature_def"
 
@@ -75,14 +75,14 @@ class _Parsing(grpc.aio.ServerInterceptor):
 
 
 def _answered(method):
-    """Lets a method raise a Refusal."""
+    """Lets a method raise a RequestError."""
 
     @functools.wraps(method)
     async def answer(self, request, context):
         try:
             return await method(self, request)
-        except Refusal as refusal:
-            await context.abort(refusal.code, str(refusal))
+        except RequestError as error:
+            await context.abort(error.code, str(error))
         except Exception as error:
             logging.exception(method.__name__)
             message = f"the server failed: {type(error).__name__}"
@@ -94,7 +94,7 @@ def _answered(method):
 @_answered
 async def _unimplemented(self, request):
     name = type(request).__name__
-    raise Refusal(grpc.StatusCode.UNIMPLEMENTED, f"{name} is not served by gan-keras-serve")
+    raise RequestError(grpc.StatusCode.UNIMPLEMENTED, f"{name} is not served by gan-keras-serve")
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -106,7 +106,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     @_answered
     async def Predict(self, request):
         servable = _chosen(self._models, request, "find")
-        async with self._workers.place():
+        async with self._workers.admit():
             return await self._workers.run(_predict, servable, self._limits, request)
 
     @_answered

@@ -15,7 +15,7 @@ import grpc
 import numpy as np
 import tensorflow as tf
 
-from gan_keras.serving.request_error import Refusal, invalid
+from gan_keras.serving.request_error import RequestError, invalid
 
 MAX_RANK = 64  # numpy's
 BYTES_SUFFIX = "_bytes"  # outputs of such names are {"b64": ...}
@@ -43,7 +43,7 @@ def parse(body):
 def predict(signature, request, manager=None):
     """Returns the JSON text that answers a parsed request.
 
-    A CancellationManager ends it early, with a Refusal.
+    A CancellationManager ends it early, with a RequestError.
     """
     by_row = "instances" in request
     if by_row:
@@ -186,7 +186,7 @@ def _rows(outputs):
     """Turns {output name: list of values} into one value or object per row."""
     counts = {len(column) if isinstance(column, list) else None for column in outputs.values()}
     if len(counts) > 1 or None in counts:
-        raise Refusal(
+        raise RequestError(
             grpc.StatusCode.FAILED_PRECONDITION,
             'the outputs do not have a row each per instance; ask with "inputs"',
         )
@@ -196,8 +196,8 @@ def _rows(outputs):
 
 
 def _unspeakable(name, what):
-    """A Refusal of a result that only gRPC can carry."""
-    return Refusal(
+    """A RequestError of a result that only gRPC can carry."""
+    return RequestError(
         grpc.StatusCode.OUT_OF_RANGE, f"output `{name}` {what}: JSON cannot hold it; use gRPC"
     )
 

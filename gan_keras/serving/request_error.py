@@ -7,7 +7,7 @@ import grpc
 LONGEST = 500  # characters
 
 
-class Refusal(Exception):
+class RequestError(Exception):
     """A request that is not answered.
 
     Args:
@@ -22,13 +22,13 @@ class Refusal(Exception):
 
 
 def invalid(message):
-    """A Refusal of what the caller sent."""
-    return Refusal(grpc.StatusCode.INVALID_ARGUMENT, message)
+    """A RequestError of what the caller sent."""
+    return RequestError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
 def not_found(message):
-    """A Refusal of what the caller asked for."""
-    return Refusal(grpc.StatusCode.NOT_FOUND, message)
+    """A RequestError of what the caller asked for."""
+    return RequestError(grpc.StatusCode.NOT_FOUND, message)
 
 
 def one_line(error, limit=300):

@@ -10,7 +10,7 @@ from aiohttp import web
 from google.protobuf import json_format
 
 from gan_keras.serving import grpc_service, json_tensors
-from gan_keras.serving.request_error import Refusal, invalid, not_found
+from gan_keras.serving.request_error import RequestError, invalid, not_found
 from gan_keras.serving.settings import MAX_VERSION
 
 HTTP_STATUS = {
@@ -64,12 +64,12 @@ def application(models, workers, limits):
             raise web.HTTPRequestEntityTooLarge(limits.body_bytes, request.content_length)
         body = None
         try:
-            async with workers.place():
+            async with workers.admit():
                 body = await request.read()
                 return _reply(await workers.run(_predict, servable, limits, body))
-        except Refusal as refusal:
-            if refusal.code == grpc.StatusCode.DEADLINE_EXCEEDED and body is None:
-                raise web.HTTPRequestTimeout(text=f"the body: {refusal}") from None
+        except RequestError as error:
+            if error.code == grpc.StatusCode.DEADLINE_EXCEEDED and body is None:
+                raise web.HTTPRequestTimeout(text=f"the body: {error}") from None
             raise
 
     app = web.Application(client_max_size=limits.body_bytes, middlewares=[_errors])
@@ -82,8 +82,8 @@ async def _errors(request, handler):
     """Makes every failure a JSON object with the right status."""
     try:
         return await handler(request)
-    except Refusal as refusal:
-        return _error(HTTP_STATUS.get(refusal.code, 500), str(refusal))
+    except RequestError as error:
+        return _error(HTTP_STATUS.get(error.code, 500), str(error))
     except web.HTTPMethodNotAllowed as error:
         methods = ", ".join(sorted(error.allowed_methods))
         return _error(

@@ -12,7 +12,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from gan_keras.exporting import contract
 from gan_keras.serving.limits import UNLIMITED
-from gan_keras.serving.request_error import Refusal, invalid, one_line
+from gan_keras.serving.request_error import RequestError, invalid, one_line
 
 MAX_WARMUP_RECORDS = 1_000  # TensorFlow Serving's limit
 
@@ -60,8 +60,8 @@ class Servable:
             try:
                 signature = self.signature(request.model_spec.signature_name)
                 signature(signature.decode(request.inputs))
-            except Refusal as refusal:
-                raise ValueError(f"warm-up request {count}: {refusal}") from None
+            except RequestError as error:
+                raise ValueError(f"warm-up request {count}: {error}") from None
             done += 1
         return done
 
@@ -69,7 +69,7 @@ class Servable:
         """Returns the signature of this name, within limits; '' means `serving_default`."""
         name = name or tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
         if name not in self._signatures:
-            raise Refusal(
+            raise RequestError(
                 grpc.StatusCode.FAILED_PRECONDITION,
                 f"model `{self.name}` version {self.version} has no signature `{name}`;"
                 f" it has {_listing(sorted(self._signatures))}",
@@ -88,7 +88,7 @@ class Signature:
         self._function, self._limits = function, limits
 
     def check(self, shapes_and_dtypes):
-        """Raises a Refusal unless the inputs, given as {name: (shape, dtype)}, all fit."""
+        """Raises a RequestError unless the inputs, given as {name: (shape, dtype)}, all fit."""
         for name in shapes_and_dtypes:
             if name not in self.inputs:
                 raise invalid(
@@ -157,7 +157,7 @@ class Signature:
     def __call__(self, arrays, outputs=(), manager=None):
         """Returns the chosen outputs of checked inputs, arrays by name.
 
-        A CancellationManager ends the run early, with a Refusal.
+        A CancellationManager ends the run early, with a RequestError.
         """
         chosen = self.choose(outputs)
         tensors = {
@@ -168,7 +168,7 @@ class Signature:
                 results = self._function(**tensors)
             return {name: _numpy(results[name]) for name in chosen}
         except tf.errors.OpError as error:
-            raise Refusal(GRPC_CODES[error.error_code], one_line(error)) from None
+            raise RequestError(GRPC_CODES[error.error_code], one_line(error)) from None
 
 
 def _numpy(tensor):

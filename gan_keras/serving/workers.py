@@ -10,7 +10,7 @@ import grpc
 # TensorFlow has no public name for it; without it a graph that loops holds its thread for ever.
 from tensorflow.python.eager.cancellation import CancellationManager
 
-from gan_keras.serving.request_error import Refusal
+from gan_keras.serving.request_error import RequestError
 
 
 class Workers:
@@ -31,16 +31,18 @@ class Workers:
         self._running = set()
 
     @contextlib.asynccontextmanager
-    async def place(self):
+    async def admit(self):
         """Holds one request's place, from before its body is read to its answer.
 
         Raises:
-            Refusal: there is no place, the server stops, or the time is over.
+            RequestError: there is no place, the server stops, or the time is over.
         """
         if self._stopping:
-            raise Refusal(grpc.StatusCode.UNAVAILABLE, "the server is stopping; ask another one")
+            raise RequestError(
+                grpc.StatusCode.UNAVAILABLE, "the server is stopping; ask another one"
+            )
         if self._taken >= self._limits.requests:
-            raise Refusal(
+            raise RequestError(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
                 f"{self._limits.requests} requests are under way, the most that this server takes;"
                 " ask again later",
@@ -53,7 +55,7 @@ class Workers:
         except TimeoutError:
             if not clock.expired():
                 raise
-            raise Refusal(
+            raise RequestError(
                 grpc.StatusCode.DEADLINE_EXCEEDED,
                 f"not done within {self._limits.seconds:g} s, the most that this server takes",
             ) from None

@@ -2,19 +2,32 @@
 
 import contextlib
 import dataclasses
+import logging
 import os
 from pathlib import Path
+
+import tensorflow as tf
 
 from gan_keras import checkpoints, data, evaluation, networks
 from gan_keras import config as configs
 from gan_keras.distribution import strategy as strategies
 from gan_keras.drawing import grid
 from gan_keras.errors import UserError
-from gan_keras.evaluation import score_cards as cards
+from gan_keras.evaluation import score_cards
 from gan_keras.game import GAN, optimizers
-from gan_keras.training import callbacks, guards, precision
+from gan_keras.training import (
+    callbacks,
+    folder_lock,
+    lost_workers,
+    not_finite,
+    precision,
+    signals,
+    write_errors,
+)
 
 NEIGHBOURS = 256  # Real examples that tell what is near: 32,640 pairs, a third of a second at most.
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +39,122 @@ class Outcome:
     stopped: bool  # Whether a signal ended it before `config.steps`.
 
 
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a run will do, settled before anything is built, printed or written."""
+
+    config: configs.Config  # Its precision is no longer `auto`.
+    workdir: Path
+    strategy: tf.distribute.Strategy
+    why_precision: str
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process is the one that writes the run's files."""
+        return strategies.is_chief(self.strategy)
+
+    @property
+    def devices(self) -> str:
+        """Devices and precision, and why these, in a line."""
+        config = self.config
+        described = strategies.describe(
+            self.strategy,
+            config.strategy,
+            config.batch_size,
+            config.cross_device_ops,
+            config.virtual_devices,
+        )
+        return f"{described}, computing in {config.mixed_precision} ({self.why_precision})"
+
+
+def train(config: configs.Config, workdir: str | os.PathLike) -> Outcome:
+    """Trains up to `config.steps` in `workdir`, from where an earlier run there stopped.
+
+    What a person may want to know is logged under `gan_keras`; progress is printed.
+
+    Args:
+        config: A Config; `workdir`, if it holds a run, must hold one of the same.
+        workdir: Folder of the run; made if missing.
+
+    Returns:
+        An Outcome.
+
+    Raises:
+        UserError: the data cannot be had, another process uses the folder, its checkpoints are
+            all corrupt, it cannot be written to, a number is not finite any more, or the game
+            has collapsed and `config.on_collapse` is `stop`.
+        UsageError: the configuration cannot be trained, or is not that of the folder.
+    """
+    plan = make_plan(config, Path(workdir))
+    with lost_workers.reported(plan.strategy, plan.workdir):
+        return _train(plan)
+
+
+def make_plan(config, workdir):
+    """Settles what `auto` means in a folder, and refuses what a run there would refuse.
+
+    The precision decides what a run computes: on another machine it stays what it was.
+
+    Returns:
+        A Plan.
+
+    Raises:
+        UserError, UsageError: as `train`.
+    """
+    wanted, why = config.mixed_precision, None
+    if os.path.exists(workdir / configs.CONFIG_FILE):
+        stored = configs.load(workdir)
+        if wanted == "auto":
+            wanted, why = stored.mixed_precision, "as before"
+        config = dataclasses.replace(config, mixed_precision=wanted)
+        configs.check_resumable(stored, config, workdir)
+    chosen, reason = precision.choose(wanted, config.network)
+    strategy = strategies.build(
+        config.strategy,
+        config.batch_size,
+        config.cross_device_ops,
+        config.virtual_devices,
+        config.cluster_timeout,
+    )
+    config = dataclasses.replace(config, mixed_precision=chosen)
+    return Plan(config, workdir, strategy, why or reason)
+
+
+def _train(plan):
+    config, workdir = plan.config, plan.workdir
+    with _exclusive(plan), write_errors.reported(), signals.caught() as caught:
+        with plan.strategy.scope():
+            gan = build(config)
+        images = data.load(
+            config, cache_dir=workdir / "data", resumes=checkpoints.any_saved(workdir)
+        )
+        saved, first = _resume(plan, gan)
+        if first >= config.steps:
+            return Outcome(first, first, stopped=False)
+        _begin(plan, gan, images, first)
+        watch = _watch(plan, images)
+        with not_finite.reported(config, saved):
+            gan.fit(
+                images.batches(config.batch_size, config.seed, first, config.discriminator_steps),
+                # StepsPerCall ends the training: this only bounds the number of calls.
+                steps_per_epoch=config.steps - first,
+                callbacks=_callbacks(plan, images, saved, watch, caught),
+                shuffle=False,
+                verbose=0,
+            )
+        _refuse_collapse(config, gan, watch)
+        return Outcome(first, gan.step, stopped=gan.step < config.steps)
+
+
+def _exclusive(plan):
+    return folder_lock.locked(plan.workdir) if plan.is_chief else contextlib.nullcontext()
+
+
 def build(config):
     """Builds and compiles the GAN of a configuration, in the current strategy's scope.
+
+    Args:
+        config: A Config whose precision is settled.
 
     Raises:
         UsageError: the network cannot make examples of that shape.
@@ -38,7 +165,7 @@ def build(config):
         latent_dim=config.latent_dim,
         width=config.width,
         seed=config.seed,
-        precision=precision.choose(config.mixed_precision, config.network)[0],
+        precision=config.mixed_precision,
     )
     gan = GAN(
         generator,
@@ -72,109 +199,95 @@ def _optimizer(config, learning_rate):
     )
 
 
-def train(config, workdir, say=print):
-    """Trains up to `config.steps` in `workdir`, from where an earlier run there stopped.
+def _resume(plan, gan):
+    """Restores the newest checkpoint, if there is one; returns all of them, and the step."""
+    saved = checkpoints.manager(gan, plan.workdir, plan.config.keep_checkpoints)
+    checkpoints.restore_latest(saved, set_aside=plan.is_chief)
+    lost_workers.check_same_start(plan.strategy, gan.step, plan.workdir)
+    return saved, gan.step
 
-    Args:
-        config: A Config; `workdir`, if it holds a run, must hold one of the same.
-        workdir: Folder of the run; made if missing.
-        say: Called with lines for a person to read.
 
-    Returns:
-        An Outcome.
+def _begin(plan, gan, images, first):
+    """What comes before the first step: `config.json`, and the lines that a person reads."""
+    config = plan.config
+    if first == 0 and config.network == "maxout":
+        networks.maxout.start_from(gan.generator, images.mean())
+    if plan.is_chief:
+        configs.save(config, plan.workdir)
+    logger.info("data: %s", images.describe())
+    logger.info("devices: %s", plan.devices)
+    start = f"resumes from step {first:,}" if first else "starts"
+    logger.info("training %s, to step %s, in %s", start, f"{config.steps:,}", plan.workdir)
+
+
+def _watch(plan, images):
+    """Every worker looks for a collapse, so that all of them stop at the same step."""
+    config = plan.config
+    return callbacks.Collapse(
+        _some(images),
+        config.sample_every,
+        config.log_every,
+        stop=config.on_collapse == "stop",
+        # One writer a folder: TensorBoard follows only the newest file of each.
+        writer=_writer(plan, "train") if plan.is_chief else None,
+        quiet=not plan.is_chief,
+    )
+
+
+def _callbacks(plan, images, saved, watch, caught):
+    """What happens beside the steps, in this order."""
+    config = plan.config
+    alone = strategies.is_alone(plan.strategy)
+    intervals = [config.log_every, config.sample_every, config.checkpoint_every]
+    intervals += [config.evaluate_every] if config.evaluate_every else []
+    return [
+        callbacks.StepsPerCall(config.steps, intervals, lambda: bool(caught), adaptive=alone),
+        watch,
+        *(_chief_callbacks(plan, images, saved, watch) if plan.is_chief else []),
+        callbacks.Restart(config.log_every),
+    ]
+
+
+def _chief_callbacks(plan, images, saved, watch):
+    """Whatever prints or writes a file: checkpoints first, so that nothing can prevent them."""
+    config, workdir, writer = plan.config, plan.workdir, watch.writer
+    bounds = {name: _writer(plan, name) for name in callbacks.BOUNDS}
+    beside = [
+        callbacks.Save(saved, config.checkpoint_every),
+        callbacks.Progress(config.steps, config.batch_size, watch.warnings),
+        callbacks.Samples(writer, workdir / "samples", config.sample_every, *_look(images)),
+        callbacks.Scalars(writer, bounds, config.log_every, config.batch_size),
+    ]
+    if config.evaluate_every:
+        judge = evaluation.judge_while_training(config)
+        scores, run = workdir / score_cards.FOLDER, workdir.resolve().name
+        beside.append(callbacks.Evaluate(writer, scores, config.evaluate_every, judge, run))
+    return beside
+
+
+def _writer(plan, name):
+    return callbacks.CheckedSummaryWriter(plan.workdir / "logs" / name)
+
+
+def _refuse_collapse(config, gan, watch):
+    if watch.stop and watch.warnings:
+        raise UserError(
+            f"--on_collapse=stop: saved and stopped at step {gan.step:,}: "
+            f"{'; '.join(watch.warnings.values())}; {not_finite.remedy(config)}, or resume with "
+            "--on_collapse=warn"
+        )
+
+
+def describe(config: configs.Config, workdir: str | os.PathLike) -> str:
+    """Returns what `train` would do, as text: data, shapes, ranges, parameters, devices.
 
     Raises:
-        UserError: the data cannot be had, another run is at work in the folder, its checkpoints
-            are all damaged, it cannot be written to, a number is not finite any more, or the
-            game has collapsed and `config.on_collapse` is `stop`.
-        UsageError: the configuration cannot be trained, or is not that of the folder.
+        UserError, UsageError: as `train`.
     """
-    workdir = Path(workdir)
-    config, why = _settled(config, workdir)
-    strategy = _strategy(config, say)
-    with guards.lost_workers_told(strategy, workdir):
-        return _train(config, why, workdir, strategy, say)
-
-
-def _train(config, why, workdir, strategy, say):
-    with strategy.scope():
+    plan = make_plan(config, Path(workdir))
+    config = plan.config
+    with plan.strategy.scope():
         gan = build(config)
-    images = data.load(config, cache_dir=workdir / "data", resumes=checkpoints.any_saved(workdir))
-    chief = strategies.is_chief(strategy)
-
-    locked = guards.locked(workdir) if chief else contextlib.nullcontext()
-    with locked, guards.told_what_cannot_be_written(), guards.caught_signals() as caught:
-        saved = checkpoints.manager(gan, workdir, config.keep_checkpoints)
-        checkpoints.restore_latest(saved, set_aside=chief)
-        first = gan.step
-        guards.check_same_start(strategy, first, workdir)
-        if first == 0 and config.network == "maxout":
-            networks.maxout.start_from(gan.generator, images.mean())
-        if first >= config.steps:
-            return Outcome(first, first, stopped=False)
-        if chief:
-            configs.save(config, workdir)
-        say(_opening(config, why, images, strategy, workdir, first))
-
-        intervals = [config.log_every, config.sample_every, config.checkpoint_every]
-        if config.evaluate_every:
-            intervals.append(config.evaluate_every)
-        alone = strategies.is_alone(strategy)
-        beside = [callbacks.Pace(config.steps, intervals, lambda: bool(caught), adaptive=alone)]
-        # Every worker looks, so that all of them stop at the same step.
-        watch = callbacks.Collapse(
-            _some(images),
-            config.sample_every,
-            config.log_every,
-            stop=config.on_collapse == "stop",
-            say=say if chief else lambda line: None,
-        )
-        beside.append(watch)
-        if chief:
-            # One writer a folder: TensorBoard follows only the newest file of each.
-            train, *bounds = (
-                callbacks.Journal(workdir / "logs" / name) for name in ("train", *callbacks.BOUNDS)
-            )
-            bounds = dict(zip(callbacks.BOUNDS, bounds, strict=True))
-            watch.writer = train
-            beside += [
-                callbacks.Progress(config.steps, config.batch_size, watch.warnings),
-                callbacks.Samples(train, workdir / "samples", config.sample_every, *_look(images)),
-                callbacks.Save(saved, config.checkpoint_every),
-                callbacks.Scalars(train, bounds, config.log_every, config.batch_size),
-            ]
-            if config.evaluate_every:
-                judge = evaluation.judge_while_training(config)
-                scores, run = workdir / cards.FOLDER, workdir.resolve().name
-                beside.append(callbacks.Evaluate(train, scores, config.evaluate_every, judge, run))
-        beside.append(callbacks.Restart(config.log_every))
-        batches = images.batches(
-            config.batch_size, config.seed, start=first, per_step=config.discriminator_steps
-        )
-        with guards.sickness_told(config, saved):
-            gan.fit(
-                batches,
-                # Pace runs many steps per call and ends the training: this only bounds the calls.
-                steps_per_epoch=config.steps - first,
-                callbacks=beside,
-                shuffle=False,
-                verbose=0,
-            )
-        if watch.stop and watch.warnings:
-            raise UserError(
-                f"--on_collapse=stop: saved and stopped at step {gan.step:,}: "
-                f"{'; '.join(watch.warnings.values())}; {guards.remedy(config)}, or go on with "
-                "--on_collapse=warn"
-            )
-        return Outcome(first, gan.step, stopped=gan.step < config.steps)
-
-
-def describe(config):
-    """Returns what a run would be, as text: data, shapes and ranges, parameters, devices."""
-    strategy = _strategy(config)
-    with strategy.scope():
-        gan = build(config)
-    chosen, why = precision.choose(config.mixed_precision, config.network)
     images = data.load(config)
     batch = next(iter(images.batches(config.batch_size, config.seed)))
     return "\n".join(
@@ -186,33 +299,8 @@ def describe(config):
             f"generator: {gan.generator.count_params():,} parameters, "
             f"to {gan.generator.output_shape[1:]}",
             f"discriminator: {gan.discriminator.count_params():,} parameters",
-            f"devices: {_devices(config, strategy)}, computing in {chosen} ({why})",
+            f"devices: {plan.devices}",
         ]
-    )
-
-
-def _settled(config, workdir):
-    """Settles what `auto` computes in, once for all calls in a folder; and why it is so.
-
-    The precision decides what a run computes: on another machine it stays what it was.
-    """
-    wanted, why = config.mixed_precision, None
-    if os.path.exists(workdir / configs.CONFIG_FILE):
-        stored = configs.load(workdir)
-        if wanted == "auto":
-            wanted, why = stored.mixed_precision, "as before"
-        config = dataclasses.replace(config, mixed_precision=wanted)
-        configs.check_resumable(stored, config, workdir)
-    chosen, reason = precision.choose(wanted, config.network)
-    return dataclasses.replace(config, mixed_precision=chosen), why or reason
-
-
-def _opening(config, why, images, strategy, workdir, first):
-    start = f"goes on from step {first:,}" if first else "starts"
-    return (
-        f"data: {images.describe()}\n"
-        f"devices: {_devices(config, strategy)}, computing in {config.mixed_precision} ({why})\n"
-        f"training {start}, to step {config.steps:,}, in {workdir}"
     )
 
 
@@ -229,24 +317,3 @@ def _some(images):
     count = NEIGHBOURS if isinstance(images, data.Points) else min(NEIGHBOURS, images.count)
     count = max(2, count)  # What is near is told by pairs.
     return next(iter(images.batches(count, seed=0))).numpy()
-
-
-def _strategy(config, say=print):
-    return strategies.build(
-        config.strategy,
-        config.batch_size,
-        config.cross_device_ops,
-        config.virtual_devices,
-        config.cluster_timeout,
-        say,
-    )
-
-
-def _devices(config, strategy):
-    return strategies.describe(
-        strategy,
-        config.strategy,
-        config.batch_size,
-        config.cross_device_ops,
-        config.virtual_devices,
-    )

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import logging
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from gan_keras import checkpoints, files
 from gan_keras import config as configs
 from gan_keras.checkpoints import files as checkpoint_files
 from gan_keras.errors import UsageError, UserError
-from gan_keras.training import run as training
+from gan_keras.training import run
+
+logger = logging.getLogger(__name__)
 
 # Variables of the file that say nothing of the training: how it was saved.
 _NOT_STATE = ("_CHECKPOINTABLE_OBJECT_GRAPH", "save_counter/.ATTRIBUTES/VARIABLE_VALUE")
@@ -45,7 +48,7 @@ class Verdict:
         return float(np.max([0.0, *self.differences.values()]))
 
 
-def verify(workdir, steps=20, checkpoint=None, say=print):
+def verify(workdir, steps=20, checkpoint=None):
     """Trains on from a checkpoint in two ways, in temporary folders; the run is only read.
 
     The batches need no comparison of their own: they are a function of the seed and the step,
@@ -56,7 +59,6 @@ def verify(workdir, steps=20, checkpoint=None, say=print):
         steps: N + M, at least 2.
         checkpoint: Step to start from, 0 for the very start; by default the newest that is whole,
             or the start if none was saved.
-        say: Called with lines for a person to read.
 
     Returns:
         A Verdict.
@@ -84,9 +86,9 @@ def verify(workdir, steps=20, checkpoint=None, say=print):
         whole, halves = Path(folder, "whole"), Path(folder, "halves")
         for copy in (whole, halves):
             _copy(workdir, first, copy)
-        say(f"training {steps} steps from step {first:,} in one go")
+        logger.info("training %d steps from step %s in one go", steps, f"{first:,}")
         _train(config, whole)
-        say(f"training {before} steps, a stop, and {steps - before} steps")
+        logger.info("training %d steps, a stop, and %d steps", before, steps - before)
         _train(dataclasses.replace(config, steps=first + before), halves)
         _train(config, halves)
         one, other = (_variables(copy, config.steps) for copy in (whole, halves))
@@ -117,8 +119,13 @@ def _copy(workdir, step, to):
 
 
 def _train(config, folder):
-    if training.train(config, folder, say=lambda line: None).stopped:
-        raise KeyboardInterrupt
+    level = run.logger.level
+    run.logger.setLevel(logging.WARNING)  # Of a temporary folder nobody wants to read.
+    try:
+        if run.train(config, folder).stopped:
+            raise KeyboardInterrupt
+    finally:
+        run.logger.setLevel(level)
 
 
 def _variables(workdir, step):

@@ -13,7 +13,7 @@ from gan_keras.cli import evaluate, train
 from gan_keras.config import config as configs
 from gan_keras.drawing.images import to_uint8
 from gan_keras.evaluation import judge as evaluation
-from gan_keras.evaluation import score_cards as cards
+from gan_keras.evaluation import score_cards
 from gan_keras.game.priors import PRIORS
 from gan_keras.metrics import frechet, kid, modes, neighbours, parzen
 from gan_keras.training import run as training
@@ -35,7 +35,7 @@ def scored(small_run):
     found = evaluation.evaluate(small_run, num_samples=COUNT, extractor="pixels", seed=3)
     return tuple(
         {card.metric: card for card in found if card.subject == subject}
-        for subject in (cards.GENERATOR, cards.NOISE)
+        for subject in (score_cards.GENERATOR, score_cards.NOISE)
     )
 
 
@@ -97,7 +97,7 @@ def test_a_card_says_how_it_was_made(scored, small_run):
     for card in (*scored[0].values(), *scored[1].values()):
         assert card.interval["low"] <= card.value <= card.interval["high"]
         assert card.wall_seconds > 0
-        assert cards.load(small_run / "scores" / card.file) == card
+        assert score_cards.load(small_run / "scores" / card.file) == card
 
 
 def test_noise_is_a_floor(scored):
@@ -119,7 +119,7 @@ def test_again_is_the_same_and_floors_are_kept(scored, small_run, capsys):
 
 def test_an_older_checkpoint(small_run, tmp_path):
     (card,) = evaluation.evaluate(
-        small_run, ["precision"], COUNT, step=10, extractor="pixels", floors=False
+        small_run, ["precision"], COUNT, step=10, extractor="pixels", references=False
     )
     assert card.step == 10
     (small_run / "scores" / card.file).unlink()
@@ -142,7 +142,7 @@ def test_evaluation_while_training(tmp_path, small_run):
         for step in (10, 20)
         for metric in ("high_quality", "modes_covered")
     ]
-    during = cards.load(workdir / "scores" / "step-000010-high_quality-none.json")
+    during = score_cards.load(workdir / "scores" / "step-000010-high_quality-none.json")
     (after,) = evaluation.evaluate(workdir, ["high_quality"], 2000, step=10)
     assert dataclasses.replace(after, wall_seconds=during.wall_seconds) == during
 

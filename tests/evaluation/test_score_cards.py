@@ -7,7 +7,7 @@ import pytest
 
 from gan_keras.cli import compare
 from gan_keras.errors import UsageError, UserError
-from gan_keras.evaluation import score_cards as cards
+from gan_keras.evaluation import score_cards
 
 PROTOCOL = {
     "dataset": "mnist",
@@ -28,7 +28,7 @@ def card(metric="precision", value=0.5, run="one", step=20, **changes):
         "value": value,
         "interval": {"low": value - 0.1, "high": value + 0.1, "level": 0.95, "method": "Wilson"},
         "protocol": PROTOCOL,
-        "subject": cards.GENERATOR,
+        "subject": score_cards.GENERATOR,
         "run": run,
         "step": step,
         "preset": "mnist",
@@ -38,47 +38,47 @@ def card(metric="precision", value=0.5, run="one", step=20, **changes):
         "version": "1",
         "wall_seconds": 1.0,
     }
-    return cards.Card(**{**fields, **changes})
+    return score_cards.ScoreCard(**{**fields, **changes})
 
 
-def floor(subject, **changes):
+def reference(subject, **changes):
     return card(subject=subject, run=None, step=None, preset=None, training_seed=None, **changes)
 
 
 def test_a_card_survives_its_file(tmp_path):
-    path = cards.save(card(), tmp_path / "scores")
+    path = score_cards.save(card(), tmp_path / "scores")
     assert path.name == "step-000020-precision-classifier.json"
-    assert cards.load(path) == card()
+    assert score_cards.load(path) == card()
     assert list(path.parent.iterdir()) == [path]
-    assert cards.save(floor(cards.NOISE), tmp_path).name == (
+    assert score_cards.save(reference(score_cards.NOISE), tmp_path).name == (
         "uniform-noise-precision-classifier.json"
     )
 
 
 def test_newest_step_of_a_run(tmp_path):
     for step in (5, 40, 20):
-        cards.save(card(step=step, value=step / 100), tmp_path / "scores")
-    cards.save(card("recall", step=5), tmp_path / "scores")
-    found = {(c.metric, c.step) for c in cards.find(tmp_path)}
+        score_cards.save(card(step=step, value=step / 100), tmp_path / "scores")
+    score_cards.save(card("recall", step=5), tmp_path / "scores")
+    found = {(c.metric, c.step) for c in score_cards.find(tmp_path)}
     assert found == {("precision", 40), ("recall", 5)}
 
 
 def test_a_temperature_is_another_row_and_another_file(tmp_path):
     cooled = card(value=0.25, temperature=0.5)
     for each in (card(), cooled):
-        cards.save(each, tmp_path / "scores")
-    found = cards.find(tmp_path)
+        score_cards.save(each, tmp_path / "scores")
+    found = score_cards.find(tmp_path)
     assert sorted(found, key=lambda each: each.value) == [cooled, card()]
-    assert [line.split(" | ")[0].strip("| ") for line in cards.table(found)[2:]] == [
+    assert [line.split(" | ")[0].strip("| ") for line in score_cards.table(found)[2:]] == [
         "one, step 20",
         "one, step 20, temperature 0.5",
     ]
 
 
 def test_table_has_floors_last_and_says_what_is_better():
-    shown = cards.table(
+    shown = score_cards.table(
         [
-            floor(cards.NOISE, value=0.0),
+            reference(score_cards.NOISE, value=0.0),
             card(run="one", value=0.5),
             card(run="two", value=0.25),
             card("frechet_distance", run="two", value=12.3456, better="lower"),
@@ -107,13 +107,13 @@ def test_table_has_floors_last_and_says_what_is_better():
 def test_other_protocols_are_refused_side_by_side(change, named):
     other = card(run="two", protocol={**PROTOCOL, **change})
     with pytest.raises(UsageError, match="one, step 20 and of two, step 20") as refusal:
-        cards.table([card(), other])
+        score_cards.table([card(), other])
     assert named in str(refusal.value)
 
 
 def test_other_extractors_and_metrics_get_their_own_columns():
     pixels = card(protocol={**PROTOCOL, "extractor": {"name": "pixels"}})
-    (head, *_) = cards.table([card(), pixels, card("recall")])
+    (head, *_) = score_cards.table([card(), pixels, card("recall")])
     assert [part.strip() for part in head.split("|")[2:-1]] == [
         "precision (classifier) ↑", "precision (pixels) ↑", "recall (classifier) ↑",
     ]  # fmt: skip
@@ -121,8 +121,8 @@ def test_other_extractors_and_metrics_get_their_own_columns():
 
 def test_compare_prints_runs_beside_each_other(tmp_path, capsys):
     for run in ("one", "two"):
-        cards.save(card(run=run), tmp_path / run / "scores")
-    cards.save(floor(cards.TRAINING_IMAGES), tmp_path / "one" / "scores")
+        score_cards.save(card(run=run), tmp_path / run / "scores")
+    score_cards.save(reference(score_cards.TRAINING_IMAGES), tmp_path / "one" / "scores")
     assert compare.run([str(tmp_path / "one"), str(tmp_path / "two")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 + 3
@@ -157,4 +157,4 @@ def _only_line(capsys):
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "scores").write_text("a file")
     with pytest.raises(UserError, match="cannot be written"):
-        cards.save(card(), tmp_path / "scores")
+        score_cards.save(card(), tmp_path / "scores")

@@ -39,8 +39,8 @@ def test_what_is_not_finite_is_named_with_its_step(part, what, bad, run):
     values = [1.0, bad] if part == "losses" else [FINE, [bad, 1.0]]
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         run(lambda: check(**{part: values}))()
-    sickness = health.Sickness.of(caught.value)
-    assert (sickness.what, sickness.name, sickness.step) == (what, "d_loss", 7)
+    found = health.NotFinite.of(caught.value)
+    assert (found.what, found.name, found.step) == (what, "d_loss", 7)
 
 
 def test_finite_gradients_pass_bit_by_bit():
@@ -69,7 +69,7 @@ def test_a_scaled_loss_is_forgiven_until_its_scale_is_gone():
 
 
 def test_errors_of_others_are_none_of_ours():
-    assert health.Sickness.of(tf.errors.InvalidArgumentError(None, None, "[4] [1 1 0]")) is None
+    assert health.NotFinite.of(tf.errors.InvalidArgumentError(None, None, "[4] [1 1 0]")) is None
 
 
 def make():
@@ -115,8 +115,8 @@ def test_in_the_middle_of_a_call_the_weights_stay_those_of_the_step_before():
     sick, healthy = make(), make()
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         fit(sick, 6, batches(sick=3))
-    assert health.Sickness.of(caught.value).step == 3
-    assert health.Sickness.of(caught.value).name == "d_loss"
+    assert health.NotFinite.of(caught.value).step == 3
+    assert health.NotFinite.of(caught.value).name == "d_loss"
     fit(healthy, 2, batches())
     for a, b in zip(state(sick), state(healthy), strict=True):
         assert_array_equal(a, b)
@@ -141,7 +141,7 @@ def test_a_variance_that_overflows_behind_finite_losses_is_found():
     kernel.assign(kernel * 1e25)
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         fit(gan, 1, batches())
-    assert health.Sickness.of(caught.value).what == "a batch statistic behind g_loss"
+    assert health.NotFinite.of(caught.value).what == "a batch statistic behind g_loss"
 
 
 REPLICAS = """
@@ -156,8 +156,8 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
 try:
     t.fit(gan, 6, t.batches(sick=3))
 except tf.errors.InvalidArgumentError as error:
-    sickness = health.Sickness.of(error)
-    print(sickness.what, sickness.step)
+    found = health.NotFinite.of(error)
+    print(found.what, found.step)
 t.fit(healthy, 2, t.batches())
 for name in "trainable_variables",:
     for a, b in zip(getattr(gan, name), getattr(healthy, name), strict=True):

@@ -22,7 +22,7 @@ def build(name, **changes):
 
 
 def test_rate_is_divided_after_every_step_down_to_a_floor():
-    rate = optimizers.Division(0.1, 1.000004)
+    rate = optimizers.ExponentialDecay(0.1, 1.000004)
     for step in (0, 1, 1000, 125_000):
         np.testing.assert_allclose(float(rate(step)), 0.1 / 1.000004**step, rtol=1e-6)
     # log(1e5) / log(1.000004) = 2.88 million steps to the floor.
@@ -61,7 +61,7 @@ def test_momentum_without_a_ramp_is_gradient_descent_of_keras():
 @pytest.mark.parametrize("decay", [1.0, 1.25])
 def test_adam_is_that_of_keras(decay):
     """Twenty steps whose gradients differ by three orders of magnitude, and one that is zero."""
-    rate = optimizers.Division(0.1, decay) if decay > 1 else 0.1
+    rate = optimizers.ExponentialDecay(0.1, decay) if decay > 1 else 0.1
     ours, reference = (keras.Variable(np.array([1.0, -2.0, 3.0], "float32")) for _ in range(2))
     pairs = (
         (ours, build("adam", learning_rate_decay=decay)),

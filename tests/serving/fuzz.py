@@ -10,7 +10,7 @@ from tensorflow_serving.apis import predict_pb2
 
 from gan_keras.serving import grpc_service, rest
 from gan_keras.serving.limits import Limits
-from gan_keras.serving.request_error import Refusal
+from gan_keras.serving.request_error import RequestError
 
 LIMITS = Limits(body_bytes=2**16)
 # What a caller may be told of its own mistake: nothing that blames the server.
@@ -144,7 +144,7 @@ def ask_rest(servable, body):
     """Asserts that a body is answered in JSON, or refused for what the caller did."""
     try:
         answer = rest._predict(servable, LIMITS, body)
-    except Refusal as refusal:
+    except RequestError as refusal:
         _is_the_callers(refusal)
     else:
         assert json.loads(answer).keys() <= {"predictions", "outputs"}
@@ -158,7 +158,7 @@ def ask_grpc(servable, raw):
         return
     try:
         answer = grpc_service._predict(servable, LIMITS, message)
-    except Refusal as refusal:
+    except RequestError as refusal:
         _is_the_callers(refusal)
     else:
         assert answer.outputs

@@ -8,14 +8,14 @@ import grpc
 import pytest
 
 from gan_keras.serving.limits import Limits
-from gan_keras.serving.request_error import Refusal
+from gan_keras.serving.request_error import RequestError
 from gan_keras.serving.workers import Workers
 
 THREADS = max(4, os.cpu_count() or 1)
 
 
 async def request(workers, function, *arguments):
-    async with workers.place():
+    async with workers.admit():
         return await workers.run(function, *arguments)
 
 
@@ -26,7 +26,7 @@ async def settled(tasks):
 
 
 async def code(task):
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(RequestError) as refused:
         await task
     return refused.value.code
 
@@ -117,7 +117,7 @@ def test_time_over_cancels_the_manager():
 
 def test_failures_come_through_and_free_the_thread():
     def failing(_):
-        raise Refusal(grpc.StatusCode.OUT_OF_RANGE, "no")
+        raise RequestError(grpc.StatusCode.OUT_OF_RANGE, "no")
 
     async def main():
         workers = Workers(Limits(requests=1))
@@ -142,7 +142,7 @@ def test_a_time_out_of_the_function_is_not_the_servers():
 def test_stopping_refuses_who_comes_and_keeps_who_is_there():
     async def main():
         workers = Workers(Limits())
-        async with workers.place():
+        async with workers.admit():
             workers.stop()
             assert await code(request(workers, lambda _: 0)) == grpc.StatusCode.UNAVAILABLE
             assert await workers.run(lambda _: "kept") == "kept"

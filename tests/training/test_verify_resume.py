@@ -37,7 +37,7 @@ class Player:
 
     def play(self, until, intervals):
         batches = self.images.batches(4, self.config.seed, start=self.gan.step)
-        pace = callbacks.Pace(until, intervals, lambda: False, adaptive=False)
+        pace = callbacks.StepsPerCall(until, intervals, lambda: False, adaptive=False)
         left = until - self.gan.step
         # As in a new model: `fit` divides its bound on the calls by what the last one left.
         self.gan.steps_per_execution = 1

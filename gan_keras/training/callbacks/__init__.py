@@ -7,20 +7,20 @@ from gan_keras.training.callbacks.progress import Progress
 from gan_keras.training.callbacks.samples import Grid, Samples
 from gan_keras.training.callbacks.save import Save
 from gan_keras.training.callbacks.scalars import BOUNDS, Restart, Scalars
-from gan_keras.training.callbacks.steps_per_call import Pace
-from gan_keras.training.callbacks.summary_writer import Journal
+from gan_keras.training.callbacks.steps_per_call import StepsPerCall
+from gan_keras.training.callbacks.summary_writer import CheckedSummaryWriter
 
 __all__ = [
     "BOUNDS",
+    "CheckedSummaryWriter",
     "Collapse",
     "Density",
     "Evaluate",
     "Grid",
-    "Journal",
-    "Pace",
     "Progress",
     "Restart",
     "Samples",
     "Save",
     "Scalars",
+    "StepsPerCall",
 ]

@@ -1,5 +1,7 @@
 """A watch for the ways in which the game ends early, though every number stays finite."""
 
+import logging
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -7,6 +9,8 @@ import tensorflow as tf
 from gan_keras.game import GENERATOR_LOSSES, PRIORS
 from gan_keras.metrics import duplicates
 from gan_keras.training.callbacks.samples import FIXED_DRAW, Grid
+
+logger = logging.getLogger(__name__)
 
 # How long a symptom has to last: at the start of a run all three may be there, and pass.
 PATIENCE = 1000  # steps
@@ -40,20 +44,20 @@ class Collapse(keras.callbacks.Callback):
         every: Steps between two looks at samples and gradient.
         log_every: Steps between two looks at D(G(z)); the logs are the mean over them.
         stop: Whether a warning ends the training.
-        say: Called with lines for a person to read.
-        writer: `tf.summary.SummaryWriter` of the run; None where another process writes.
+        writer: The `CheckedSummaryWriter` of the run; None where another process writes.
+        quiet: Whether another process reports the symptoms.
 
     Attributes:
         warnings: What there is to warn of now: a sentence for each name of a symptom.
     """
 
-    def __init__(self, real, every, log_every, stop, say, writer=None):
+    def __init__(self, real, every, log_every, stop, writer=None, quiet=False):
         super().__init__()
         self.near = duplicates.near(_flat(real))
         self.every = every
         self.log_every = log_every
         self.stop = stop
-        self.say = say
+        self.level = logging.DEBUG if quiet else logging.INFO
         self.writer = writer
         self.since = {}
         self.warnings = {}
@@ -114,12 +118,12 @@ class Collapse(keras.callbacks.Callback):
         if not present:
             self.since.pop(symptom, None)
             if self.warnings.pop(symptom, None):
-                self.say(f"step {step:,}: recovered from {symptom}")
+                logger.log(self.level, "step %s: recovered from %s", f"{step:,}", symptom)
             return
         since = self.since.setdefault(symptom, step)
         if step - since >= PATIENCE and symptom not in self.warnings:
             self.warnings[symptom] = f"{sentence}, since step {since:,}"
-            self.say(f"step {step:,}: warning: {self.warnings[symptom]}")
+            logger.log(self.level, "step %s: warning: %s", f"{step:,}", self.warnings[symptom])
 
 
 def _norms(gan, latents):

@@ -3,14 +3,14 @@
 import keras
 import tensorflow as tf
 
-from gan_keras.evaluation import score_cards as cards
+from gan_keras.evaluation import score_cards
 
 
 class Evaluate(keras.callbacks.Callback):
     """Scores the generator every so many steps: cards, and scalars `scores/<metric>`.
 
     Args:
-        writer: The `Journal` of the run.
+        writer: The `CheckedSummaryWriter` of the run.
         folder: Folder of the cards.
         every: Steps between two evaluations.
         judge: An `evaluation.Judge`.
@@ -31,5 +31,5 @@ class Evaluate(keras.callbacks.Callback):
             return
         with self.writer.as_default(step):
             for card in self.judge.generator(self.model.sampler, step, self.run):
-                cards.save(card, self.folder)
+                score_cards.save(card, self.folder)
                 tf.summary.scalar(f"scores/{card.metric}", card.value)

@@ -17,7 +17,7 @@ class Samples(keras.callbacks.Callback):
     """Writes a picture to TensorBoard and as PNG, time and again, and an animation at the end.
 
     Args:
-        writer: The `Journal` of the run.
+        writer: The `CheckedSummaryWriter` of the run.
         folder: Folder of the files: `step-<step>.png`, `animation.gif`, and `real.png`.
         every: Steps between two pictures.
         look: What to draw; has `count`, the number of latents it wants, and `draw(gan, latents)`,

@@ -38,7 +38,7 @@ class Scalars(keras.callbacks.Callback):
     To the model's metrics it adds `jsd_lower_bound` = (V + log 4) / 2 <= JSD(p_data || p_g).
 
     Args:
-        writer: The `Journal` of the run.
+        writer: The `CheckedSummaryWriter` of the run.
         bounds: The writers of the runs in `BOUNDS`, by their names.
         every: Steps between two points.
         batch_size: Real examples per step, for the speed.

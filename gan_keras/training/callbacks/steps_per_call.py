@@ -10,7 +10,7 @@ MOST_STEPS = 32
 CALL_SECONDS = 1.0
 
 
-class Pace(keras.callbacks.Callback):
+class StepsPerCall(keras.callbacks.Callback):
     """Lets each call run to the next step at which something else has to happen.
 
     Grouping steps into calls changes no number, so it may depend on their speed.

@@ -19,7 +19,7 @@ from gan_keras.errors import UserError
 HEADER, CHECKSUM = 12, 4
 
 
-class Journal:
+class CheckedSummaryWriter:
     """A `tf.summary` writer whose `flush` fails if what was written is not in the file.
 
     Args:

@@ -1,4 +1,4 @@
-"""Pace: every boundary is met exactly, and training ends where it should."""
+"""StepsPerCall: every boundary is met exactly, and training ends where it should."""
 
 import time
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ from gan_keras.training.callbacks import steps_per_call as pace
 def play(start, steps, intervals, stop=lambda: False, adaptive=False):
     """Plays fit's part; returns the steps at which calls ended."""
     model = SimpleNamespace(step=start, steps_per_execution=1, stop_training=False)
-    callback = pace.Pace(steps, intervals, stop, adaptive)
+    callback = pace.StepsPerCall(steps, intervals, stop, adaptive)
     callback.set_model(model)
     ends = []
     while not model.stop_training:
@@ -41,7 +41,7 @@ def test_slow_steps_make_short_calls(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     model = SimpleNamespace(step=0, steps_per_execution=1, stop_training=False)
-    callback = pace.Pace(100, (100,), lambda: False)
+    callback = pace.StepsPerCall(100, (100,), lambda: False)
     callback.set_model(model)
     sizes = []
     for seconds_per_step in (9.0, 0.25, 0.25, 3.0, 0.001, 0.001):

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from gan_keras.errors import UserError
-from gan_keras.training.callbacks import Journal
+from gan_keras.training.callbacks import CheckedSummaryWriter
 from tests.conftest import limited
 
 
@@ -15,7 +15,7 @@ def scalars(journal, count):
 
 
 def test_what_is_flushed_is_read_back(tmp_path):
-    journal = Journal(tmp_path)
+    journal = CheckedSummaryWriter(tmp_path)
     for count in (1, 0, 37):
         scalars(journal, count)
         journal.flush()
@@ -24,7 +24,7 @@ def test_what_is_flushed_is_read_back(tmp_path):
 
 
 def test_a_second_journal_has_its_own_file(tmp_path):
-    first, second = Journal(tmp_path), Journal(tmp_path)
+    first, second = CheckedSummaryWriter(tmp_path), CheckedSummaryWriter(tmp_path)
     assert first.path != second.path
     for journal in (first, second):
         scalars(journal, 3)
@@ -33,7 +33,7 @@ def test_a_second_journal_has_its_own_file(tmp_path):
 
 def test_events_that_do_not_fit_are_told(tmp_path):
     """Whether TensorFlow's own flush says so or not."""
-    journal = Journal(tmp_path)
+    journal = CheckedSummaryWriter(tmp_path)
     scalars(journal, 10)
     journal.flush()
 
@@ -48,7 +48,7 @@ def test_events_that_do_not_fit_are_told(tmp_path):
 
 
 def test_a_full_queue_that_does_not_fit_is_told(tmp_path):
-    journal = Journal(tmp_path)
+    journal = CheckedSummaryWriter(tmp_path)
     with (
         limited(2000),
         pytest.raises(UserError, match="written: File too large; make room"),
@@ -61,11 +61,11 @@ def test_no_file_at_all_is_told(tmp_path):
         limited(0),
         pytest.raises(UserError, match="written: File too large; make room"),
     ):
-        Journal(tmp_path)
+        CheckedSummaryWriter(tmp_path)
 
 
 def test_a_file_that_was_removed_is_told(tmp_path):
-    journal = Journal(tmp_path)
+    journal = CheckedSummaryWriter(tmp_path)
     journal.path.unlink()
     with pytest.raises(UserError, match="events cannot be written"):
         journal.flush()
