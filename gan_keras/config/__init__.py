@@ -5,9 +5,11 @@ from gan_keras.config.config import (
     DENSITIES,
     Config,
     check_resumable,
+    differences,
     from_preset,
     load,
     save,
+    settle,
     to_json,
 )
 from gan_keras.config.presets import PRESETS
@@ -18,8 +20,10 @@ __all__ = [
     "PRESETS",
     "Config",
     "check_resumable",
+    "differences",
     "from_preset",
     "load",
     "save",
+    "settle",
     "to_json",
 ]

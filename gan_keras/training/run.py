@@ -101,14 +101,9 @@ def make_plan(config, workdir):
     Raises:
         UserError, UsageError: as `train`.
     """
-    wanted, why = config.mixed_precision, None
-    if os.path.exists(workdir / configs.CONFIG_FILE):
-        stored = configs.load(workdir)
-        if wanted == "auto":
-            wanted, why = stored.mixed_precision, "as before"
-        config = dataclasses.replace(config, mixed_precision=wanted)
-        configs.check_resumable(stored, config, workdir)
-    chosen, reason = precision.choose(wanted, config.network)
+    was_auto = config.mixed_precision == "auto"
+    config, is_stored = configs.settle(config, workdir)
+    chosen, why = precision.choose(config.mixed_precision, config.network)
     strategy = strategies.build(
         config.strategy,
         config.batch_size,
@@ -117,7 +112,7 @@ def make_plan(config, workdir):
         config.cluster_timeout,
     )
     config = dataclasses.replace(config, mixed_precision=chosen)
-    return Plan(config, workdir, strategy, why or reason)
+    return Plan(config, workdir, strategy, "as before" if was_auto and is_stored else why)
 
 
 def _train(plan):
