@@ -171,7 +171,7 @@ def test_a_run_whose_pictures_change_ends_where_an_undisturbed_one_does(painted,
                 batch_size=8,
                 steps=steps,
             )
-            training.train(config, workdir, say=lambda line: None)
+            training.train(config, workdir)
             if steps != until[-1]:
                 everything(painted)
         reader = tf.train.load_checkpoint(workdir / "checkpoints")
