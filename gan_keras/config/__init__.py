@@ -1,5 +1,6 @@
 """What a run is: a frozen dataclass, presets for it, and its JSON file. No TensorFlow."""
 
+from gan_keras.config import random_streams
 from gan_keras.config.config import (
     CONFIG_FILE,
     DENSITIES,
@@ -23,6 +24,7 @@ __all__ = [
     "differences",
     "from_preset",
     "load",
+    "random_streams",
     "save",
     "settle",
     "to_json",

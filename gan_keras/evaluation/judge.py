@@ -18,8 +18,6 @@ from gan_keras.game import PRIORS
 
 logger = logging.getLogger(__name__)
 
-# Of the seeds (seed, draw) of latents: training has draw >= 0, the sample grid -1.
-LATENT_DRAW = -2
 CHUNK = 500  # Latents per call of the generator.
 # While training: enough to see the way that a score goes, in a second or two.
 SAMPLES_WHILE_TRAINING = 2000
@@ -207,7 +205,9 @@ class Judge:
 
 def generate(generator, prior, count, seed, temperature=1.0):
     """Returns float32 (count, ...) of a generator; a pure function of its weights and the seed."""
-    latents = PRIORS[prior]((count, generator.input_shape[-1]), seed=[seed, LATENT_DRAW])
+    latents = PRIORS[prior](
+        (count, generator.input_shape[-1]), seed=[seed, configs.random_streams.EVALUATION]
+    )
     latents *= temperature
     parts = [
         generator(latents[i : i + CHUNK], training=False).numpy() for i in range(0, count, CHUNK)

@@ -9,6 +9,9 @@ import keras
 
 from gan_keras.errors import UsageError
 from gan_keras.networks import dcgan, maxout, mlp, points
+from gan_keras.networks.initial_weights import WeightSeeds
+
+__all__ = ["NETWORKS", "POLICIES", "WeightSeeds", "build"]
 
 NETWORKS = {"dcgan": dcgan, "mlp": mlp, "maxout": maxout, "points": points}
 
@@ -40,8 +43,8 @@ def build(network, *, shape, latent_dim, width, seed, precision="float32"):
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(POLICIES[precision])
     try:
-        generator = module.generator(shape, latent_dim, width, seed=2 * seed)
-        discriminator = module.discriminator(shape, width, seed=2 * seed + 1)
+        generator = module.generator(shape, latent_dim, width, seed=seed)
+        discriminator = module.discriminator(shape, width, seed=seed)
     finally:
         keras.config.set_dtype_policy(policy)
     return generator, discriminator

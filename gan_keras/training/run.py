@@ -311,4 +311,4 @@ def _some(images):
     """Real examples as the discriminator sees them; all different, unless there is only one."""
     count = NEIGHBOURS if isinstance(images, data.Points) else min(NEIGHBOURS, images.count)
     count = max(2, count)  # What is near is told by pairs.
-    return next(iter(images.batches(count, seed=0))).numpy()
+    return next(iter(images.batches(count, seed=configs.random_streams.EXAMPLES))).numpy()

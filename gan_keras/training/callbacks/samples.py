@@ -5,11 +5,10 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from gan_keras.config import random_streams
 from gan_keras.drawing import figures, images
 from gan_keras.game import PRIORS
 
-# Seeds of training noise are (seed, draw) with draw >= 0: no training step sees these latents.
-FIXED_DRAW = -1
 ANIMATION_FILE = "animation.gif"
 
 
@@ -37,7 +36,7 @@ class Samples(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         gan = self.model
         self.latents = PRIORS[gan.prior](
-            (self.look.count, gan.latent_dim), seed=[gan.seed, FIXED_DRAW]
+            (self.look.count, gan.latent_dim), seed=[gan.seed, random_streams.GRID]
         )
         if gan.step == 0:
             if self.real is not None:
