@@ -14,7 +14,7 @@ from gan_keras.evaluation import classifier as classifiers
 from gan_keras.evaluation import intervals, score_cards
 from gan_keras.evaluation.image_scores import ImageScores
 from gan_keras.evaluation.point_scores import PointScores
-from gan_keras.game import PRIORS
+from gan_keras.game import PRIORS, draw_labels
 
 logger = logging.getLogger(__name__)
 
@@ -205,13 +205,25 @@ class Judge:
 
 
 def generate(generator, prior, count, seed, temperature=1.0):
-    """Returns float32 (count, ...) of a generator; a pure function of its weights and the seed."""
-    latents = PRIORS[prior]((count, generator.input_shape[-1]), seed=[seed, LATENT_DRAW])
+    """Returns float32 (count, ...) of a generator; a pure function of its weights and the seed.
+
+    One that takes labels is given classes that are drawn, all with the same probability: as it
+    is served, where nobody asks for a class.
+    """
+    draw = [seed, LATENT_DRAW]
+    latents = PRIORS[prior]((count, generator.inputs[0].shape[-1]), seed=draw)
     latents *= temperature
+    classes = networks.classes_of(generator)
+    inputs = [latents, draw_labels(count, classes, draw)] if classes else [latents]
     parts = [
-        generator(latents[i : i + CHUNK], training=False).numpy() for i in range(0, count, CHUNK)
+        generator(_one_or_all([each[i : i + CHUNK] for each in inputs]), training=False).numpy()
+        for i in range(0, count, CHUNK)
     ]
     return np.concatenate(parts)
+
+
+def _one_or_all(inputs):
+    return inputs if len(inputs) > 1 else inputs[0]
 
 
 def _readable(path):

@@ -10,6 +10,9 @@ import keras
 
 from gan_keras.errors import UsageError
 from gan_keras.networks import dcgan, labels, maxout, mlp, plain, points
+from gan_keras.networks.labels import classes_of
+
+__all__ = ["NETWORKS", "POLICIES", "build", "classes_of", "generator", "maxout"]
 
 NETWORKS = {"dcgan": dcgan, "plain": plain, "mlp": mlp, "maxout": maxout, "points": points}
 

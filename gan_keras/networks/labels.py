@@ -45,6 +45,11 @@ def project(discriminator, classes, seed):
     return keras.Model([discriminator.input, label], logits, name=discriminator.name)
 
 
+def classes_of(generator):
+    """Returns how many classes a generator of these networks is told apart; 0: none."""
+    return next((layer.classes for layer in generator.layers if isinstance(layer, OneHot)), 0)
+
+
 @keras.saving.register_keras_serializable(package="gan_keras")
 class OneHot(layers.Layer):
     """Labels (batch,) as rows of zeros with a one: (batch, classes)."""
