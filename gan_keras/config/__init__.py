@@ -1,6 +1,7 @@
 """What a run is: a frozen dataclass, presets for it, and its JSON file. No TensorFlow."""
 
 from gan_keras.config import random_streams
+from gan_keras.config.classes import CLASSES_FILE, load_classes, save_classes
 from gan_keras.config.config import (
     CONFIG_FILE,
     DENSITIES,
@@ -16,6 +17,7 @@ from gan_keras.config.config import (
 from gan_keras.config.presets import PRESETS
 
 __all__ = [
+    "CLASSES_FILE",
     "CONFIG_FILE",
     "DENSITIES",
     "PRESETS",
@@ -24,8 +26,10 @@ __all__ = [
     "differences",
     "from_preset",
     "load",
+    "load_classes",
     "random_streams",
     "save",
+    "save_classes",
     "settle",
     "to_json",
 ]
