@@ -100,11 +100,11 @@ def seeds(count):
 
 def latents(count, latent_dim):
     """Returns the latents that the signatures of seeds draw for `seeds(count)`."""
-    from gan_keras.exporting.saved_model import SEED_STREAM
+    from gan_keras.exporting.served import SERVED_LATENTS_DRAW
     from gan_keras.game.priors import PRIORS
 
-    rows = [PRIORS["normal"]([latent_dim], seed=[seed, SEED_STREAM]) for seed in range(count)]
-    return np.stack(rows)
+    draw = PRIORS["normal"]
+    return np.stack([draw([latent_dim], seed=[seed, SERVED_LATENTS_DRAW]) for seed in range(count)])
 
 
 def pictures(way, result):
