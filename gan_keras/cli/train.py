@@ -32,6 +32,7 @@ def _define(values):
         flag_values=values,
     )
     define = {
+        bool: absl_flags.DEFINE_boolean,
         int: absl_flags.DEFINE_integer,
         float: absl_flags.DEFINE_float,
         str: absl_flags.DEFINE_string,

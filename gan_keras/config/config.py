@@ -33,7 +33,7 @@ MAY_CHANGE = (
     "on_collapse",
 )
 
-NETWORKS = ("dcgan", "mlp", "maxout", "points")
+NETWORKS = ("dcgan", "plain", "mlp", "maxout", "points")
 PRIORS = ("normal", "uniform")
 GENERATOR_LOSSES = ("non_saturating", "minimax")
 OPTIMIZERS = ("adam", "momentum")
@@ -79,11 +79,14 @@ class Config:
     network: str = _flag("dcgan", "Architecture of generator and discriminator.", choices=NETWORKS)
     width: int = _flag(
         64,
-        "dcgan: filters next to the image; mlp: units of the generator's first layer; "
+        "dcgan and plain: filters next to the image; mlp: units of the generator's first layer; "
         "maxout: units of the generator's layers, of which the discriminator has a fifth; "
         "points: units of all layers.",
         least=1,
         most=2**16,
+    )
+    conditional: bool = _flag(
+        False, "Whether both networks are told each image's class, so that one can ask for it."
     )
     latent_dim: int = _flag(100, "Numbers in one latent vector z.", least=1, most=2**16)
     prior: str = _flag("normal", "Distribution of z: N(0, 1), or U[-1, 1].", choices=PRIORS)
@@ -171,6 +174,8 @@ class Config:
             raise UsageError(f"--preset={self.preset}: unknown; choose from {', '.join(PRESETS)}")
         if not self.dataset:
             raise UsageError("--dataset=: empty; name your pictures, as in --dataset=folder:/path")
+        if self.conditional and self.dataset in DENSITIES:
+            raise UsageError(f"--conditional: {self.dataset} has no classes; leave it out")
 
     @property
     def shape(self):

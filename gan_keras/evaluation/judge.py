@@ -59,9 +59,8 @@ def evaluate(
     """
     workdir = Path(workdir)
     config = configs.load(workdir)
-    generator = networks.NETWORKS[config.network].generator(
-        config.shape, config.latent_dim, config.width, seed=config.seed
-    )
+    classes = len(configs.load_classes(workdir))
+    generator = networks.generator(config, classes)
     step = checkpoints.restore_generator(generator, workdir, step)
     judge = Judge(config, metrics, num_samples, extractor, classifier, seed, temperature)
     found = judge.generator(generator, step, workdir.resolve().name)

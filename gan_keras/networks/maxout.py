@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
+from gan_keras.networks import labels
+
 GENERATOR_RANGE, DISCRIMINATOR_RANGE = 0.05, 0.005  # Initial weights are uniform in +- these.
 PIECES = 5
 KEPT_OF_INPUT, KEPT_OF_HIDDEN = 0.8, 0.5
@@ -19,7 +21,7 @@ LEAST_MARGINAL = 1e-7
 PIXELS = "pixels"  # Name of the generator's output layer.
 
 
-def generator(shape, latent_dim, width, seed):
+def generator(shape, latent_dim, width, seed, classes=0):
     """latent_dim -> width -> width -> pixels, rectifiers between, a sigmoid at the end.
 
     The sigmoid's [0, 1] is stretched to the [-1, 1] that images have here.
@@ -29,12 +31,14 @@ def generator(shape, latent_dim, width, seed):
         latent_dim: Length of a latent vector.
         width: Units of the hidden layers; the paper's is 1200.
         seed: Integer from which the initial weights follow.
+        classes: Number of classes, whose labels are a second input; 0: none.
 
     Returns:
-        Model from float (batch, latent_dim) to float32 (batch, height, width, channels).
+        Model from float (batch, latent_dim), with labels int64 (batch,) if there are classes, to
+        float32 (batch, height, width, channels).
     """
     draw = keras.random.SeedGenerator(seed)
-    latents = x = keras.Input((latent_dim,), name="latents")
+    inputs, x = labels.inputs(latent_dim, classes)
     for _ in range(2):
         x = layers.Dense(width, "relu", kernel_initializer=_initializer(GENERATOR_RANGE, draw))(x)
     x = layers.Dense(
@@ -44,7 +48,7 @@ def generator(shape, latent_dim, width, seed):
     x = layers.Activation("sigmoid", dtype="float32")(x)
     x = layers.Rescaling(2.0, offset=-1.0, dtype="float32")(x)
     images = layers.Reshape(shape, dtype="float32")(x)
-    return keras.Model(latents, images, name="generator")
+    return keras.Model(inputs, images, name="generator")
 
 
 def start_from(generator, mean_image):
