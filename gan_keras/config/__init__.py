@@ -3,6 +3,7 @@
 from gan_keras.config.config import (
     CONFIG_FILE,
     DENSITIES,
+    MAY_CHANGE,
     Config,
     check_resumable,
     from_preset,
@@ -15,6 +16,7 @@ from gan_keras.config.presets import PRESETS
 __all__ = [
     "CONFIG_FILE",
     "DENSITIES",
+    "MAY_CHANGE",
     "PRESETS",
     "Config",
     "check_resumable",
