@@ -5,6 +5,7 @@ from gan_keras.config.classes import CLASSES_FILE, load_classes, save_classes
 from gan_keras.config.config import (
     CONFIG_FILE,
     DENSITIES,
+    MAY_CHANGE,
     Config,
     check_resumable,
     differences,
@@ -20,6 +21,7 @@ __all__ = [
     "CLASSES_FILE",
     "CONFIG_FILE",
     "DENSITIES",
+    "MAY_CHANGE",
     "PRESETS",
     "Config",
     "check_resumable",
