@@ -31,7 +31,8 @@ class Limits:
     # bytes of a body say little of the memory that it takes.
     values: int = _limit(
         2**19,
-        "Values and lists in the JSON of one REST request; more: 400.",
+        "Values in the JSON of one REST request, where a list or an object counts for 16; more:"
+        " 400.",
     )
     rows: int = _limit(
         contract.MAX_BATCH_SIZE,

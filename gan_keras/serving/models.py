@@ -266,6 +266,8 @@ def _in_thread(function, *arguments):
     result = concurrent.futures.Future()
 
     def call():
+        if not result.set_running_or_notify_cancel():
+            return
         try:
             result.set_result(function(*arguments))
         except BaseException as error:
