@@ -73,11 +73,20 @@ def guarded(program, command):
 
 
 class _Lines(logging.Handler):
-    """Prints what the library reports: on stdout, and on stderr from warnings on."""
+    """Prints what the library reports: on stdout, and on stderr from warnings on.
+
+    A reader that has gone, or a full disk, ends no run and no server.
+    """
 
     def emit(self, record):
         stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
-        print(record.getMessage(), file=stream, flush=True)
+        try:
+            print(record.getMessage(), file=stream, flush=True)
+        except BrokenPipeError:
+            # Or the lines that are left would fail again at the interpreter's end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except (OSError, ValueError):  # a full disk, a closed stream
+            pass
 
 
 @contextlib.contextmanager
