@@ -12,6 +12,8 @@ seconds to start.
 import math
 import operator
 import re
+import struct
+import time
 
 import numpy as np
 
@@ -21,6 +23,19 @@ from gan_keras.errors import UsageError, UserError
 from gan_keras.exporting import contract
 
 SEED_MIN, SEED_MAX = -(2**63), 2**63 - 1
+# Pixels of one picture: 2048x2048. A PNG file of a few KB can hold a thousand times as many.
+MOST_PIXELS = 2**22
+_PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+# What an answer that is not this API's may make of the functions that read it.
+_NOT_UNDERSTOOD = (
+    AttributeError,
+    KeyError,
+    MemoryError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 class Client:
@@ -30,8 +45,8 @@ class Client:
         server: "HOST:PORT"; the connection is not encrypted and no proxy is used.
         transport: "grpc" or "rest".
         model: The model's name on the server.
-        timeout: Seconds, above 0, that one request may take; over REST: that connecting and
-            each wait for more of the answer may take.
+        timeout: Seconds, above 0, that one call of `sample` or `generate` may take, whatever
+            the server does.
         version: The model's version, >= 0; None for the one that the server prefers.
         label: The version's label instead.
 
@@ -64,6 +79,7 @@ class Client:
             raise UsageError(f"version must be an integer from 0, not {version}")
         if label is not None and not re.fullmatch(r"[a-zA-Z0-9_]+", label):
             raise UsageError(f"label must be made of letters, digits and _, not {label!r}")
+        self._timeout = timeout
         self._transport = TRANSPORTS[transport](server, model, timeout, version, label)
 
     def sample(self, count, seed=0):
@@ -91,12 +107,14 @@ class Client:
                 f"seed must be from {SEED_MIN} to {SEED_MAX - (count - 1)}"
                 f" for {count} pictures, not {seed}"
             )
-        pictures = []
+        end, pictures = self._end(), []
         for first in range(seed, seed + count, contract.MAX_BATCH_SIZE):
             last = min(first + contract.MAX_BATCH_SIZE, seed + count)
             seeds = np.array(range(first, last), np.int64)
-            files = self._rows(contract.PNG_SIGNATURE, contract.SEED, seeds, contract.PNG_BYTES)
-            pictures += [self._understood(images.decode_png, file) for file in files]
+            files = self._rows(
+                contract.PNG_SIGNATURE, contract.SEED, seeds, contract.PNG_BYTES, end
+            )
+            pictures += [self._understood(_decode, file) for file in files]
         return self._understood(np.stack, pictures)
 
     def generate(self, latents):
@@ -121,8 +139,9 @@ class Client:
         if not np.isfinite(latents).all():
             raise UsageError("latents must be finite")
         name, key, output = contract.LATENTS_SIGNATURE, contract.LATENTS, contract.IMAGES
+        end = self._end()
         batches = [
-            self._rows(name, key, latents[first : first + contract.MAX_BATCH_SIZE], output)
+            self._rows(name, key, latents[first : first + contract.MAX_BATCH_SIZE], output, end)
             for first in range(0, len(latents), contract.MAX_BATCH_SIZE)
         ]
         return self._understood(np.concatenate, batches)
@@ -137,12 +156,16 @@ class Client:
     def __exit__(self, *exception):
         self.close()
 
-    def _rows(self, signature, key, rows, output):
-        answer = self._understood(self._transport.predict, signature, key, rows, output)
-        if len(answer) != len(rows):
+    def _end(self):
+        """The time by which a call that begins now has to be over."""
+        return time.monotonic() + self._timeout
+
+    def _rows(self, signature, key, rows, output, end):
+        answer = self._understood(self._transport.predict, signature, key, rows, output, end)
+        count = self._understood(len, answer)
+        if count != len(rows):
             raise UserError(
-                f"{self._transport.where} answered {len(rows)} rows of `{signature}`"
-                f" with {len(answer)}"
+                f"{self._transport.where} answered {len(rows)} rows of `{signature}` with {count}"
             )
         return answer
 
@@ -150,11 +173,22 @@ class Client:
         """Calls a function that reads the answer; what it cannot read is the server's fault."""
         try:
             return function(*args)
-        except (KeyError, TypeError, ValueError) as error:
+        except _NOT_UNDERSTOOD as error:
             raise UserError(
                 f"{self._transport.where} gave an answer that is not this API's:"
                 f" {one_line(error)}; is it a model made by gan-keras-export?"
             ) from error
+
+
+def _decode(file):
+    """The pixels of a PNG file, if its first bytes promise no more than a picture's."""
+    if file.startswith(_PNG_START) and len(file) >= 24:
+        width, height = struct.unpack(">II", file[16:24])
+        if width * height > MOST_PIXELS:
+            raise ValueError(
+                f"a picture of {width}x{height} pixels, where {MOST_PIXELS:,} are the most"
+            )
+    return images.decode_png(file)
 
 
 def _integer(name, value):
