@@ -92,10 +92,10 @@ METHODS = {
 
 def latents(count, latent_dim):
     """Returns the latents that the signatures of seeds draw for the seeds 0, 1, ..."""
-    from gan_keras.exporting.saved_model import SEED_STREAM
+    from gan_keras.config.random_streams import SERVED
     from gan_keras.game import PRIORS
 
-    rows = [PRIORS["normal"]([latent_dim], seed=[seed, SEED_STREAM]) for seed in range(count)]
+    rows = [PRIORS["normal"]([latent_dim], seed=[seed, SERVED]) for seed in range(count)]
     return np.stack(rows)
 
 

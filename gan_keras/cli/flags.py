@@ -12,7 +12,7 @@ from absl import flags
 from gan_keras.errors import UsageError, UserError
 
 
-def parse(argv, program, summary, define):
+def parse(argv, program, summary, define, groups=None):
     """Reads the flags of one command.
 
     Args:
@@ -20,6 +20,8 @@ def parse(argv, program, summary, define):
         program: The command's name, for its help.
         summary: What the command does, in a sentence or two.
         define: Called with an empty `absl.flags.FlagValues`, to define the flags in it.
+        groups: Dict from a heading to the names of its flags, for the help; all flags stand
+            in one group by default.
 
     Returns:
         The `FlagValues`; a flag that was not given and has no default is None.
@@ -30,23 +32,31 @@ def parse(argv, program, summary, define):
     """
     values = flags.FlagValues()
     define(values)
-    names = sorted(values)
+    groups = groups or {"Flags": sorted(values)}
     flags.DEFINE_boolean("help", False, "Print this help.", short_name="h", flag_values=values)
+    flags.DEFINE_boolean("helpfull", False, "Print this help.", flag_values=values)
     try:
         rest = values([program, *(sys.argv[1:] if argv is None else argv)])[1:]
     # absl itself lets some through, as of --noname=value and of a flag file that is no text.
     except (flags.Error, ValueError, OSError) as error:
         raise UsageError(f"{error}; see {program} --help") from None
-    if values.help:
-        print(f"{program}: {summary}\n\nFlags:")
+    if values.help or values.helpfull:
+        _print_help(values, program, summary, groups)
+        raise SystemExit(0)
+    if rest:
+        raise UsageError(f"{rest[0]}: unexpected argument; see {program} --help")
+    return values
+
+
+def _print_help(values, program, summary, groups):
+    print(f"{program}: {summary}")
+    for heading, names in groups.items():
+        print(f"\n{heading}:")
         for name in names:
             flag = values[name]
             default = "" if flag.default in (None, "") else f" (default: {flag.default})"
             print(f"  --{name}: {flag.help}{default}")
-        raise SystemExit(0)
-    if rest:
-        raise UsageError(f"{rest[0]}: an argument that is no flag; see {program} --help")
-    return values
+    print("\n  --flagfile=FILE: Read flags from a file, one a line.")
 
 
 def guarded(program, command):
@@ -63,11 +73,20 @@ def guarded(program, command):
 
 
 class _Lines(logging.Handler):
-    """Prints what the library reports: on stdout, and on stderr from warnings on."""
+    """Prints what the library reports: on stdout, and on stderr from warnings on.
+
+    A reader that has gone, or a full disk, ends no run and no server.
+    """
 
     def emit(self, record):
         stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
-        print(record.getMessage(), file=stream, flush=True)
+        try:
+            print(record.getMessage(), file=stream, flush=True)
+        except BrokenPipeError:
+            # Or the lines that are left would fail again at the interpreter's end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except (OSError, ValueError):  # a full disk, a closed stream
+            pass
 
 
 @contextlib.contextmanager

@@ -17,6 +17,8 @@ SUMMARY = "Asks a server for pictures of consecutive seeds and writes them as on
 PORTS = {"grpc": contract.GRPC_PORT, "rest": contract.REST_PORT}
 MOST_PICTURES = 10_000  # a grid of 100 by 100; beyond that no viewer shows it
 DEFAULT_OUTPUT = "grid.png"
+# Flags that the next command has too.
+_KEPT = ("server", "transport", "count", "label", "model", "version", "version_label", "timeout")
 
 
 def run(argv=None):
@@ -40,6 +42,13 @@ def _define(values):
     absl_flags.DEFINE_integer(
         "seed", 0, "Seed of the first picture; the next has the next one.", flag_values=values
     )
+    absl_flags.DEFINE_integer(
+        "label",
+        None,
+        "Number of the class to draw, of a model with classes (default: drawn from each seed).",
+        lower_bound=0,
+        flag_values=values,
+    )
     absl_flags.DEFINE_string(
         "output", DEFAULT_OUTPUT, "PNG file to write, in a folder that exists.", flag_values=values
     )
@@ -54,7 +63,7 @@ def _define(values):
         flag_values=values,
     )
     absl_flags.DEFINE_string(
-        "label", None, "Label of the version, instead of its number.", flag_values=values
+        "version_label", None, "Label of the version, instead of its number.", flag_values=values
     )
     absl_flags.DEFINE_float("timeout", 60.0, "Seconds per request.", flag_values=values)
 
@@ -69,10 +78,15 @@ def _sample(values):
 
     server = values.server or f"127.0.0.1:{PORTS[values.transport]}"
     with Client(
-        server, values.transport, values.model, values.timeout, values.version, values.label
+        server,
+        values.transport,
+        values.model,
+        values.timeout,
+        values.version,
+        values.version_label,
     ) as client:
         start = time.perf_counter()
-        pictures = client.sample(values.count, values.seed)
+        pictures = client.sample(values.count, values.seed, values.label)
         milliseconds = 1000 * (time.perf_counter() - start)
     try:
         images.save_png(output, images.grid(pictures))
@@ -102,7 +116,7 @@ def _check_output(output):
 def _next_command(values):
     """The same command, for the seeds that follow."""
     command = [PROGRAM]
-    for name in ("server", "transport", "count", "model", "version", "label", "timeout"):
+    for name in _KEPT:
         if values[name].value != values[name].default:
             command.append(f"--{name}={values[name].value}")
     seed = values.seed + values.count

@@ -1,9 +1,9 @@
 """How a client's request reaches the server: gRPC and REST behind one method.
 
 A transport has `where` (address and transport, for messages), `close()` and
-`predict(signature, key, rows, output)`, which sends `rows` (an int64 or float32 array, never
-empty) as the input `key` and returns the output `output`: a list of bytes if its name ends in
-`_bytes`, otherwise a float32 array. Failures are a UserError; an answer of another form is a
+`predict(signature, inputs, output)`, which sends `inputs` (int64 or float32 arrays by their names,
+never empty) and returns the output `output`: a list of bytes if its name ends in `_bytes`,
+otherwise a float32 array. Failures are a UserError; an answer of another form is a
 KeyError, TypeError or ValueError.
 
 Each class imports its library itself, so that REST needs neither grpc nor TensorFlow.
@@ -71,10 +71,11 @@ class Rest:
             ),
         )
 
-    def predict(self, signature, key, rows, output):
+    def predict(self, signature, inputs, output):
         import urllib3
 
-        body = {"signature_name": signature, "inputs": {key: rows.tolist()}}
+        columns = {name: rows.tolist() for name, rows in inputs.items()}
+        body = {"signature_name": signature, "inputs": columns}
         try:
             answer = self._pool.request("POST", self._path, json=body)
         except urllib3.exceptions.HTTPError as error:
@@ -147,13 +148,14 @@ class Grpc:
         )
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
 
-    def predict(self, signature, key, rows, output):
+    def predict(self, signature, inputs, output):
         import grpc
 
         request = type(self._request)()
         request.CopyFrom(self._request)
         request.model_spec.signature_name = signature
-        _write_tensor(request.inputs[key], rows)
+        for name, rows in inputs.items():
+            _write_tensor(request.inputs[name], rows)
         request.output_filter.append(output)
         try:
             answer = self._stub.Predict(request, timeout=self._timeout)

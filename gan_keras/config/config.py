@@ -5,6 +5,7 @@ The fields make the command line's flags; name, default and help stand here only
 
 import dataclasses
 import json
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,10 +34,13 @@ MAY_CHANGE = (
     "on_collapse",
 )
 
-NETWORKS = ("dcgan", "mlp", "maxout", "points")
+# Networks whose D sees each example alone: no statistics of the batch, and no dropout.
+ALONE = ("plain", "mlp", "points")
+NETWORKS = ("dcgan", "plain", "mlp", "maxout", "points")
 PRIORS = ("normal", "uniform")
 GENERATOR_LOSSES = ("non_saturating", "minimax")
 OPTIMIZERS = ("adam", "momentum")
+SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 COLLAPSE_ACTIONS = ("warn", "stop")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
@@ -79,11 +83,14 @@ class Config:
     network: str = _flag("dcgan", "Architecture of generator and discriminator.", choices=NETWORKS)
     width: int = _flag(
         64,
-        "dcgan: filters next to the image; mlp: units of the generator's first layer; "
+        "dcgan and plain: filters next to the image; mlp: units of the generator's first layer; "
         "maxout: units of the generator's layers, of which the discriminator has a fifth; "
         "points: units of all layers.",
         least=1,
         most=2**16,
+    )
+    conditional: bool = _flag(
+        False, "Whether both networks are told each image's class, so that one can ask for it."
     )
     latent_dim: int = _flag(100, "Numbers in one latent vector z.", least=1, most=2**16)
     prior: str = _flag("normal", "Distribution of z: N(0, 1), or U[-1, 1].", choices=PRIORS)
@@ -112,6 +119,16 @@ class Config:
         least=0.0,
         below=1.0,
     )
+    r1_weight: float = _flag(
+        0.0,
+        "Weight of a penalty on the slope of D at real images: half its square, in D's loss.",
+        least=0.0,
+        most=1e6,
+    )
+    r2_weight: float = _flag(0.0, "The same at generated images.", least=0.0, most=1e6)
+    penalty_every: int = _flag(
+        1, "Steps between two penalties, each so many times as heavy.", least=1, most=10_000
+    )
     mixed_precision: str = _flag(
         "auto",
         "What the layers compute in; weights, losses and pixels are float32 in any case. auto: "
@@ -130,7 +147,13 @@ class Config:
     learning_rate_decay: float = _flag(
         1.0, "Number that the learning rate is divided by after every step.", least=1.0
     )
+    learning_rate_schedule: str = _flag(
+        "constant",
+        "cosine: the rates fall to 0 at `steps`, by half a cosine.",
+        choices=SCHEDULES,
+    )
     beta_1: float = _flag(0.5, "adam: decay of the first moment.", least=0.0, below=1.0)
+    beta_2: float = _flag(0.999, "adam: decay of the second moment.", least=0.0, below=1.0)
     # Goodfellow et al. 2014: 250 epochs of 500 steps.
     momentum: float = _flag(0.5, "momentum: its value at the start.", least=0.0, below=1.0)
     final_momentum: float = _flag(0.7, "momentum: its value at the end.", least=0.0, below=1.0)
@@ -171,6 +194,19 @@ class Config:
             raise UsageError(f"--preset={self.preset}: unknown; choose from {', '.join(PRESETS)}")
         if not self.dataset:
             raise UsageError("--dataset=: empty; name your pictures, as in --dataset=folder:/path")
+        if self.conditional and self.dataset in DENSITIES:
+            raise UsageError(f"--conditional: {self.dataset} has no classes; leave it out")
+        if self.learning_rate_schedule == "cosine" and self.learning_rate_decay > 1:
+            raise UsageError(
+                f"--learning_rate_decay={self.learning_rate_decay}: not beside "
+                "--learning_rate_schedule=cosine; choose one of them"
+            )
+        if (self.r1_weight or self.r2_weight) and self.network not in ALONE:
+            flag = "r1_weight" if self.r1_weight else "r2_weight"
+            raise UsageError(
+                f"--{flag}={getattr(self, flag)}: the discriminator of {self.network} has no "
+                f"slope of each image alone; choose --network={' or '.join(ALONE)}"
+            )
 
     @property
     def shape(self):
@@ -255,13 +291,43 @@ def check_resumable(stored, wanted, workdir):
     Raises:
         UsageError: a field differs that is not among `MAY_CHANGE`.
     """
+    may_change = set(MAY_CHANGE)
+    if stored.learning_rate_schedule == "cosine":
+        may_change.remove("steps")  # The rates of all steps depend on it.
     changes = [
         f"{item.name} {getattr(stored, item.name)!r} -> {getattr(wanted, item.name)!r}"
         for item in dataclasses.fields(Config)
-        if item.name not in MAY_CHANGE and getattr(stored, item.name) != getattr(wanted, item.name)
+        if item.name not in may_change and getattr(stored, item.name) != getattr(wanted, item.name)
     ]
     if changes:
         raise UsageError(
             f"--workdir={workdir}: holds a run of another configuration "
             f"({'; '.join(changes)}); give the old values, or another --workdir"
         )
+
+
+def settle(config, workdir):
+    """Returns the Config that a run in `workdir` has, or would have, and whether one is stored.
+
+    What a run computes in was settled when it began: `auto` then means what is stored.
+
+    Raises:
+        UserError: there is a configuration that this version cannot read.
+        UsageError: as `check_resumable`.
+    """
+    if not os.path.exists(Path(workdir, CONFIG_FILE)):
+        return config, False
+    stored = load(workdir)
+    if config.mixed_precision == "auto":
+        config = dataclasses.replace(config, mixed_precision=stored.mixed_precision)
+    check_resumable(stored, config, workdir)
+    return config, True
+
+
+def differences(config):
+    """Returns the fields that differ from their defaults, as a dict from name to value."""
+    return {
+        item.name: getattr(config, item.name)
+        for item in dataclasses.fields(config)
+        if getattr(config, item.name) != item.default
+    }

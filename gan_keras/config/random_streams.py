@@ -21,7 +21,7 @@ LATENTS = 0  # `GAN`: latents of training. Draw = step * discriminator_steps + u
 REAL_NOISE = 2**32  # `GAN`: instance noise on real examples.
 FAKE_NOISE = 2**33  # `GAN`: instance noise on generated examples that D learns from.
 ANSWER_NOISE = 2**34  # `GAN`: instance noise on generated examples whose answers G learns from.
-LABELS = 2**35  # `GAN`: classes of generated examples.
+LABELS = 2**35  # `evaluation`: classes of samples that are scored. Draw EVALUATION.
 DROPOUT = 2**36  # `RowDropout`, a stream of 2^32 seeds for each of up to 16 layers.
 DENSITY = 2**40  # `data.Points`: examples of training.
 DENSITY_SAMPLE = 2**41  # `data.Points`: examples that no training step sees. Draw 0.
@@ -34,6 +34,7 @@ SERVED_CLASS = -4  # Their classes, where the request names none.
 GENERATOR_WEIGHTS = -(2**20)
 DISCRIMINATOR_WEIGHTS = -(2**21)
 CLASSIFIER_WEIGHTS = -(2**22)
+PROJECTION_WEIGHTS = -(2**23)
 MOST_TENSORS = 2**20
 DROPOUT_LAYERS = 16
 
@@ -57,7 +58,7 @@ PAIRS = {
     "REAL_NOISE": (_seeds(REAL_NOISE), DRAWS),
     "FAKE_NOISE": (_seeds(FAKE_NOISE), DRAWS),
     "ANSWER_NOISE": (_seeds(ANSWER_NOISE), DRAWS),
-    "LABELS": (_seeds(LABELS), DRAWS),
+    "LABELS": (_seeds(LABELS), _one(EVALUATION)),
     "DROPOUT": (range(DROPOUT, DROPOUT + DROPOUT_LAYERS * 2**32), DRAWS),
     # Up to the seed of `EXAMPLES`, below.
     "DENSITY": (range(DENSITY, DENSITY + 2**36), DRAWS),
@@ -69,6 +70,7 @@ PAIRS = {
     "GENERATOR_WEIGHTS": (SEEDS, _down(GENERATOR_WEIGHTS)),
     "DISCRIMINATOR_WEIGHTS": (SEEDS, _down(DISCRIMINATOR_WEIGHTS)),
     "CLASSIFIER_WEIGHTS": (SEEDS, _down(CLASSIFIER_WEIGHTS)),
+    "PROJECTION_WEIGHTS": (SEEDS, _down(PROJECTION_WEIGHTS)),
 }
 
 

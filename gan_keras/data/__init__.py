@@ -6,11 +6,11 @@ import numpy as np
 
 from gan_keras.data import digits, folder, prepare, skipped
 from gan_keras.data import manifest as record
-from gan_keras.data.batches import Images
+from gan_keras.data.batches import Images, without_classes
 from gan_keras.data.densities import DENSITIES, Points
 from gan_keras.errors import UsageError
 
-__all__ = ["SPLITS", "Images", "Points", "has_test", "labels", "load"]
+__all__ = ["SPLITS", "Images", "Points", "class_names", "has_test", "labels", "load"]
 
 # What is trained on; what was kept from it with --held_out; what the data set itself keeps.
 SPLITS = ("train", "validation", "test")
@@ -54,7 +54,7 @@ def load(config, split="train", cache_dir=None, memory_limit=prepare.MEMORY_LIMI
         source = record.hold(source, cache_dir, resumes)
     rows = prepare.store(source, cache_dir, memory_limit)
     skipped.report(source, cache_dir)
-    images = Images(config.dataset, rows, source.skipped, source.labels)
+    images = Images(config.dataset, rows, source.skipped, source.labels, source.class_names)
     return images if split == "test" else _kept_or_held_out(images, split, config.held_out)
 
 
@@ -68,6 +68,19 @@ def labels(config, split="train", cache_dir=None):
         UserError: as `load`.
     """
     return load(config, split, cache_dir).labels()
+
+
+def class_names(config):
+    """Returns the names of a data set's classes in the order of labels, without reading images.
+
+    Raises:
+        UsageError: as `load`, and the data set has no classes.
+        UserError: as `load`.
+    """
+    source = _source(config, test=False)
+    if not source.class_names:
+        raise UsageError(without_classes(source.name))
+    return source.class_names
 
 
 def has_test(config):

@@ -24,6 +24,7 @@ class Images:
     rows: storage.Memory | storage.File | Part = field(repr=False)
     skipped: list = field(default_factory=list)  # (file, reason) of what could not be read.
     read_labels: Callable | None = field(default=None, repr=False)  # As in Source.
+    class_names: list = field(default_factory=list, repr=False)  # In the order of labels.
 
     @property
     def count(self):
@@ -40,7 +41,7 @@ class Images:
         """Whether all images are held in memory, rather than read when they are needed."""
         return self.rows.in_memory
 
-    def batches(self, batch_size, seed, start=0, per_step=1):
+    def batches(self, batch_size, seed, start=0, per_step=1, labels=False):
         """Returns the batches of the training steps from `start` on, without end.
 
         The images form an endless stream: epoch after epoch, each a new permutation, so that a
@@ -53,21 +54,33 @@ class Images:
             seed: Integer that decides the order.
             start: The first step.
             per_step: Batches per step.
+            labels: Whether each batch is a pair of images and their labels, int64 (batch_size,).
 
         Returns:
             A tf.data.Dataset of float32 (batch_size, height, width, channels) in [-1, 1], or of
             tuples of `per_step` of them if that is more than 1.
+
+        Raises:
+            UsageError: labels are wanted, and the data set has no classes.
         """
 
         def normalized(pixels):
             # The shape is static, so that tf.distribute can share a batch between replicas.
             images = tf.reshape(pixels, [per_step, batch_size, *self.shape])
             images = tf.cast(images, tf.float32) / 127.5 - 1.0
-            batches = tuple(tf.unstack(images))
-            return batches if per_step > 1 else batches[0]
+            return tuple(tf.unstack(images))
+
+        def paired(images, classes):
+            classes = tf.unstack(tf.reshape(classes, [per_step, batch_size]))
+            return tuple(zip(images, classes, strict=True))
 
         numbers = self._numbers(batch_size * per_step, seed, start)
         dataset = self.rows.dataset(numbers).map(normalized)
+        if labels:
+            classes = self.batches_of(self.labels(), batch_size * per_step, seed, start)
+            dataset = tf.data.Dataset.zip(dataset, classes).map(paired)
+        if per_step == 1:
+            dataset = dataset.map(lambda *batches: batches[0])
         # A counter does not say that it has no end; tf.distribute, left in doubt, checks at
         # every step whether each replica got something.
         endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
@@ -101,11 +114,23 @@ class Images:
             UsageError: the data set has no classes.
         """
         if self.read_labels is None:
-            raise UsageError(
-                f"--dataset={self.name}: has no classes; choose digits, a TFDS data set whose "
-                "images have a `label`, or a folder whose pictures are all in sub-folders"
-            )
+            raise UsageError(without_classes(self.name))
         return self.read_labels()
+
+    def by_class(self, labels, columns):
+        """Returns a few images of each class for a picture of the data, the same in every run.
+
+        Args:
+            labels: The classes wanted, one after the other.
+            columns: Images of each; a class that has fewer has some again.
+
+        Returns:
+            (len(labels) * columns, height, width, channels) uint8.
+        """
+        classes = self.labels()
+        shuffled = np.random.default_rng(0).permutation(self.count)
+        chosen = [np.resize(shuffled[classes[shuffled] == label], columns) for label in labels]
+        return np.asarray(self.rows.read(np.concatenate(chosen)))
 
     def only(self, numbers):
         """Returns the images of these numbers, (n,) int64, as a data set of their own."""
@@ -158,3 +183,11 @@ class Images:
             return order.image_numbers(positions, self.count, seed)
 
         return tf.data.Dataset.counter(start).map(numbers)
+
+
+def without_classes(name):
+    """What to tell a user who wants the classes of a data set that has none."""
+    return (
+        f"--dataset={name}: has no classes; choose digits, a TFDS data set whose images have a "
+        "`label`, or a folder whose pictures are all in sub-folders"
+    )

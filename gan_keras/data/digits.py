@@ -42,6 +42,7 @@ def source(size, channels):
         identity="",
         slow=False,
         labels=lambda: labels().astype(np.int64),
+        class_names=[str(digit) for digit in range(10)],
     )
 
 

@@ -62,16 +62,17 @@ def source(name, size, channels):
         identity=_digest(files),
         slow=True,
         labels=classes(paths, skipped),
+        class_names=class_names(paths),
         files=files,
     )
 
 
 def classes(paths, skipped):
     """Returns the function that tells each picture's class, if all are in sub-folders."""
-    folders = [Path(path).parts[0] for path in paths]
-    if any(len(Path(path).parts) < 2 for path in paths):
+    numbers = {name: i for i, name in enumerate(class_names(paths))}
+    if not numbers:
         return None
-    numbers = {name: i for i, name in enumerate(sorted(set(folders), key=os.fsencode))}
+    folders = [Path(path).parts[0] for path in paths]
 
     def labels():
         broken = {path for path, _ in skipped}
@@ -79,6 +80,14 @@ def classes(paths, skipped):
         return np.array([numbers[name] for path, name in pairs if path not in broken], np.int64)
 
     return labels
+
+
+def class_names(paths):
+    """Returns the names of the sub-folders if all pictures are in one, in the order of labels."""
+    parts = [Path(path).parts for path in paths]
+    if any(len(part) < 2 for part in parts):
+        return []
+    return sorted({part[0] for part in parts}, key=os.fsencode)
 
 
 def _root(name):

@@ -66,13 +66,15 @@ def hold(source, cache_dir, resumes):
 def _as_it_was(source, then):
     """The source of a record; it can only be had from what is kept."""
     skipped = []
+    paths = [path for path, *_ in then["files"]]
     return dataclasses.replace(
         source,
         most=len(then["files"]),
         identity=then["identity"],
         files=then["files"],
         skipped=skipped,
-        labels=folder.classes([path for path, *_ in then["files"]], skipped),
+        labels=folder.classes(paths, skipped),
+        class_names=folder.class_names(paths),
     )
 
 

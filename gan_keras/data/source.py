@@ -20,6 +20,7 @@ class Source:
         skipped: Filled with (file, reason) while the chunks are read.
         labels: Function that returns the classes of the images that could be read, (n,) int64
             from 0 on; called when `skipped` is filled. None where there are no classes.
+        class_names: Names of the classes in the order of their labels; empty where there are none.
         files: What the identity is made of where a person may change it: [path, bytes, time of
             change in ns] of every file, in the order in which they are read.
     """
@@ -33,6 +34,7 @@ class Source:
     slow: bool
     skipped: list = field(default_factory=list)
     labels: Callable | None = None
+    class_names: list = field(default_factory=list, repr=False)
     files: list = field(default_factory=list, repr=False)
 
     @property

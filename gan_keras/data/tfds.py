@@ -58,6 +58,7 @@ def source(name, size, channels, data_dir="", test=False):
         identity=f"{builder.info.full_name} {split}",
         slow=not same,
         labels=_classes(builder, split, skipped, name),
+        class_names=_class_names(builder),
     )
 
 
@@ -152,7 +153,7 @@ def _test_split(builder, name):
 
 def _classes(builder, split, skipped, name):
     """Returns the function that tells each image's class, if the data set has classes."""
-    if not isinstance(dict(builder.info.features).get(LABEL), tfds.features.ClassLabel):
+    if not _class_names(builder):
         return None
 
     def labels():
@@ -167,6 +168,12 @@ def _classes(builder, split, skipped, name):
         return found
 
     return labels
+
+
+def _class_names(builder):
+    """Returns the names of the classes in the order of labels, if the data set has classes."""
+    feature = dict(builder.info.features).get(LABEL)
+    return list(feature.names) if isinstance(feature, tfds.features.ClassLabel) else []
 
 
 def _read(builder, split, feature):

@@ -14,7 +14,7 @@ from gan_keras.evaluation import classifier as classifiers
 from gan_keras.evaluation import intervals, score_cards
 from gan_keras.evaluation.image_scores import ImageScores
 from gan_keras.evaluation.point_scores import PointScores
-from gan_keras.game import PRIORS
+from gan_keras.game import PRIORS, draw_labels
 
 logger = logging.getLogger(__name__)
 
@@ -57,9 +57,8 @@ def evaluate(
     """
     workdir = Path(workdir)
     config = configs.load(workdir)
-    generator = networks.NETWORKS[config.network].generator(
-        config.shape, config.latent_dim, config.width, seed=config.seed
-    )
+    classes = len(configs.load_classes(workdir))
+    generator = networks.generator(config, classes)
     step = checkpoints.restore_generator(generator, workdir, step)
     judge = Judge(config, metrics, num_samples, extractor, classifier, seed, temperature)
     found = judge.generator(generator, step, workdir.resolve().name)
@@ -204,15 +203,25 @@ class Judge:
 
 
 def generate(generator, prior, count, seed, temperature=1.0):
-    """Returns float32 (count, ...) of a generator; a pure function of its weights and the seed."""
-    latents = PRIORS[prior](
-        (count, generator.input_shape[-1]), seed=[seed, configs.random_streams.EVALUATION]
-    )
+    """Returns float32 (count, ...) of a generator; a pure function of its weights and the seed.
+
+    One that takes labels is given classes that are drawn, all with the same probability: as it
+    is served, where nobody asks for a class.
+    """
+    draw = [seed, configs.random_streams.EVALUATION]
+    latents = PRIORS[prior]((count, generator.inputs[0].shape[-1]), seed=draw)
     latents *= temperature
+    classes = networks.classes_of(generator)
+    inputs = [latents, draw_labels(count, classes, draw)] if classes else [latents]
     parts = [
-        generator(latents[i : i + CHUNK], training=False).numpy() for i in range(0, count, CHUNK)
+        generator(_one_or_all([each[i : i + CHUNK] for each in inputs]), training=False).numpy()
+        for i in range(0, count, CHUNK)
     ]
     return np.concatenate(parts)
+
+
+def _one_or_all(inputs):
+    return inputs if len(inputs) > 1 else inputs[0]
 
 
 def _readable(path):

@@ -5,7 +5,6 @@ requests for each, and a model card. It appears whole, by one rename, or not at 
 """
 
 import dataclasses
-import functools
 import glob
 import json
 import os
@@ -20,21 +19,23 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 import gan_keras
-from gan_keras import checkpoints, files, networks
-from gan_keras import config as configs
+from gan_keras import files
 from gan_keras.errors import UsageError, UserError
-from gan_keras.exporting import contract, folding
-from gan_keras.game import PRIORS
-
-# Second half of the seed of a picture's latents; any constant would do.
-SEED_STREAM = 0
+from gan_keras.exporting import contract, folding, trained
+from gan_keras.exporting.served import Served
 
 # No integer, so that no server takes it for a version; the machine's name, since the folder may
 # be shared, and a process is known to be gone on its own machine only.
 _TEMPORARY = f".exporting-{platform.node()}-"
 
 
-def export(workdir, export_dir, version=None, dtype="float32", temperature=1.0):
+def export(
+    workdir: str | Path,
+    export_dir: str | Path,
+    version: int | None = None,
+    dtype: str = "float32",
+    temperature: float = 1.0,
+) -> Path:
     """Exports the newest checkpoint of a run.
 
     Args:
@@ -53,12 +54,6 @@ def export(workdir, export_dir, version=None, dtype="float32", temperature=1.0):
         UserError: the run has no checkpoint, or a folder cannot be written.
         UsageError: the version exists already, or is none; or the run makes no images.
     """
-    config = configs.load(workdir)
-    if config.dataset in configs.DENSITIES:
-        raise UsageError(
-            f"--workdir={workdir}: a run on {config.dataset} makes points; only generators of "
-            "images are exported"
-        )
     export_dir = Path(export_dir)
     versions = _versions(export_dir)
     if version is not None and version < 1:
@@ -68,21 +63,18 @@ def export(workdir, export_dir, version=None, dtype="float32", temperature=1.0):
             f"--version={version}: {export_dir / versions[version]} exists already; "
             "leave --version away for the next free one"
         )
-    # Outside any strategy, whatever the run was trained on; its weights are about to be restored.
-    generator = networks.NETWORKS[config.network].generator(
-        config.shape, config.latent_dim, config.width, seed=config.seed
-    )
-    step = checkpoints.restore_generator(generator, workdir)
-
+    run = trained.restore(workdir)
     try:
         export_dir.mkdir(parents=True, exist_ok=True)
         _clear_abandoned(export_dir)
         temporary = export_dir / f"{_TEMPORARY}{os.getpid()}"
         try:
-            served = Served(folding.fold(generator, dtype), config.prior, temperature)
-            tf.saved_model.save(served, str(temporary), signatures=served.signatures())
-            _write_warmup(temporary, config.latent_dim)
-            _write_card(temporary, config, step, dtype, temperature)
+            folded = folding.fold(run.generator, dtype)
+            served = Served(folded, run.config.prior, temperature, run.classes)
+            signatures = served.signatures()
+            tf.saved_model.save(served, str(temporary), signatures=signatures)
+            _write_warmup(temporary, signatures)
+            _write_card(temporary, run, dtype, temperature)
             return _rename(temporary, export_dir, version)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -90,65 +82,6 @@ def export(workdir, export_dir, version=None, dtype="float32", temperature=1.0):
         raise UserError(
             f"--export_dir={export_dir}: cannot be written: {files.why(error)}"
         ) from None
-
-
-class Served(tf.Module):
-    """The generator as its servers see it: three signatures, each of one input and one output.
-
-    TF Serving joins the rows of different callers, so all inputs and outputs have the batch
-    as first dimension, and a picture depends on its own row only.
-    """
-
-    def __init__(self, generator, prior, temperature=1.0):
-        super().__init__()
-        # Keras' variables are wrappers: tracked as they are, the file would restore copies of
-        # them, and a server would find the graph's own uninitialised. So the module tracks
-        # TensorFlow's variables, and the model hides in a function.
-        self._variables = [variable.value for variable in generator.variables]
-        self._images = functools.partial(generator, training=False)
-        self._prior = PRIORS[prior]
-        self._temperature = temperature
-        self._latent_dim = generator.input_shape[-1]
-
-    def signatures(self):
-        """Returns the signatures by their names, as `tf.saved_model.save` takes them."""
-        latents = tf.TensorSpec((None, self._latent_dim), tf.float32, contract.LATENTS)
-        seed = tf.TensorSpec((None,), tf.int64, contract.SEED)
-        return {
-            contract.LATENTS_SIGNATURE: tf.function(self.generate, [latents]),
-            contract.SAMPLE_SIGNATURE: tf.function(self.sample, [seed]),
-            contract.PNG_SIGNATURE: tf.function(self.png, [seed]),
-        }
-
-    def generate(self, latents):
-        """Maps latents float32 (batch, latent_dim) to images float32 in [-1, 1]."""
-        # A server hands any shape to the graph: this says what was wrong with it.
-        check = tf.debugging.Assert(
-            tf.equal(tf.shape(latents)[-1], self._latent_dim),
-            [f"latents must have shape (batch, {self._latent_dim}), not", tf.shape(latents)],
-        )
-        with tf.control_dependencies([check]):
-            latents = tf.identity(latents)
-        return {contract.IMAGES: self._images(latents)}
-
-    def sample(self, seed):
-        """Maps seeds int64 (batch,) to images uint8: the same seed, the same picture."""
-        latents = tf.map_fn(
-            lambda row: self._prior([self._latent_dim], seed=tf.stack([row, SEED_STREAM])),
-            seed,
-            fn_output_signature=tf.TensorSpec([self._latent_dim], tf.float32),
-        )
-        pixels = self._images(self._temperature * latents)
-        pixels = tf.round((pixels - contract.PIXEL_MIN) * 127.5)
-        return {contract.IMAGES: tf.saturate_cast(pixels, tf.uint8)}
-
-    def png(self, seed):
-        """Maps seeds int64 (batch,) to PNG files, one string per row."""
-        pictures = self.sample(seed)[contract.IMAGES]
-        files = tf.map_fn(
-            tf.io.encode_png, pictures, fn_output_signature=tf.TensorSpec([], tf.string)
-        )
-        return {contract.PNG_BYTES: files}
 
 
 def _versions(export_dir):
@@ -191,36 +124,34 @@ def _alive(pid):
     return int(pid) != os.getpid()  # Ours now, but not when the folder was made.
 
 
-def _write_warmup(folder, latent_dim):
+def _write_warmup(folder, signatures):
     """Writes requests that a server runs before it answers: each signature, each batch size."""
     path = folder / contract.WARMUP_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as records:
         for size in contract.ALLOWED_BATCH_SIZES:
-            seeds = tf.range(size, dtype=tf.int64)
-            for signature, name, value in (
-                (contract.LATENTS_SIGNATURE, contract.LATENTS, tf.zeros([size, latent_dim])),
-                (contract.SAMPLE_SIGNATURE, contract.SEED, seeds),
-                (contract.PNG_SIGNATURE, contract.SEED, seeds),
-            ):
+            for name, function in sorted(signatures.items()):
                 request = predict_pb2.PredictRequest()
                 request.model_spec.name = contract.MODEL_NAME
-                request.model_spec.signature_name = signature
-                request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+                request.model_spec.signature_name = name
+                for spec in function.input_signature:
+                    value = tf.zeros([size, *spec.shape[1:]], spec.dtype)
+                    request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(value))
                 log = prediction_log_pb2.PredictionLog(
                     predict_log=prediction_log_pb2.PredictLog(request=request)
                 )
                 records.write(log.SerializeToString())
 
 
-def _write_card(folder, config, step, dtype, temperature):
+def _write_card(folder, run, dtype, temperature):
     """Writes what the model is and where it comes from."""
     card = {
-        "step": step,
+        "step": run.step,
         "dtype": dtype,
         "temperature": temperature,
-        "dataset": config.dataset,
-        "config": dataclasses.asdict(config),
+        "dataset": run.config.dataset,
+        "classes": run.classes,
+        "config": dataclasses.asdict(run.config),
         "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "git_commit": _git_commit(),
         "versions": {

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from gan_keras.config.random_streams import ANSWER_NOISE, FAKE_NOISE, LATENTS, REAL_NOISE
 from gan_keras.game import finite_check as health
+from gan_keras.game import penalties
 from gan_keras.game.losses import GENERATOR_LOSSES, discriminator_loss
 from gan_keras.game.priors import PRIORS, normal
 
@@ -37,6 +38,9 @@ class GAN(keras.Model):
         ema_decay: Decay per step of an exponential moving average of G's weights, which then
             samples in G's place: the players circle around the equilibrium, and the average
             is nearer to it than they are. 0: none.
+        r1_weight: Weight of half the squared slope of D at real examples, in D's loss.
+        r2_weight: The same at generated examples.
+        penalty_every: Steps between two such penalties, each so many times as heavy.
         seed: Integer from which all noise follows.
 
     Attributes:
@@ -61,6 +65,9 @@ class GAN(keras.Model):
         instance_noise=0.0,
         instance_noise_steps=1,
         ema_decay=0.0,
+        r1_weight=0.0,
+        r2_weight=0.0,
+        penalty_every=1,
         seed=0,
         **kwargs,
     ):
@@ -74,6 +81,9 @@ class GAN(keras.Model):
         self.instance_noise_steps = instance_noise_steps
         self.ema_decay = ema_decay
         self.ema_generator = _copy(generator) if ema_decay else None
+        self.r1_weight = r1_weight
+        self.r2_weight = r2_weight
+        self.penalty_every = penalty_every
         self.seed = seed
         # Of our own: an optimizer that scales its loss does not count the updates it skips.
         self.steps = self.add_weight(
@@ -114,46 +124,88 @@ class GAN(keras.Model):
 
     @property
     def latent_dim(self):
-        return self.generator.input_shape[-1]
+        return self.generator.inputs[0].shape[-1]
 
-    def call(self, latents, training=False):
-        return self.sampler(latents, training=training)
+    def call(self, inputs, training=False):
+        return self.sampler(inputs, training=training)
 
     def train_step(self, data):
         """One round of Algorithm 1: k discriminator updates, then one generator update."""
-        real_batches = data if isinstance(data, tuple) else (data,)
-        for i, real in enumerate(real_batches):
+        for i, (real, labels) in enumerate(self._rounds(data)):
             latents = self._draw_latents(tf.shape(real)[0], i)
             with tf.GradientTape() as generator_tape:
-                fake = self.generator(latents, training=True)
+                fake = self.generate(latents, labels, training=True)
             self._update_discriminator(
-                self._blur(real, REAL_NOISE, i), self._blur(tf.stop_gradient(fake), FAKE_NOISE, i)
+                self._blur(real, REAL_NOISE, i),
+                self._blur(tf.stop_gradient(fake), FAKE_NOISE, i),
+                labels,
             )
         # The last fakes are a draw from p_z that serves both players: D was updated on them,
         # and G now answers to that D. It saves a pass through the generator.
-        self._update_generator(fake, generator_tape)
+        self._update_generator(fake, labels, generator_tape)
         self.steps.assign_add(1)
 
-    def _update_discriminator(self, real, fake):
+    def _rounds(self, data):
+        """The real batch and its labels, of which there are none here, for each update of D."""
+        return [(real, None) for real in (data if isinstance(data, tuple) else (data,))]
+
+    def generate(self, latents, labels=None, training=False):
+        """The examples that G, not its average, makes of latents."""
+        return self.generator(latents, training=training)
+
+    def judge(self, examples, labels=None, training=False):
+        """The logits of D."""
+        return self.discriminator(examples, training=training)
+
+    def _update_discriminator(self, real, fake, labels):
         with tf.GradientTape() as tape:
-            real_logits = self.discriminator(real, training=True)
-            fake_logits = self.discriminator(fake, training=True)
+            real_logits = self.judge(real, labels, training=True)
+            fake_logits = self.judge(fake, labels, training=True)
             losses = discriminator_loss(real_logits, fake_logits)
             loss = self.discriminator_optimizer.scale_loss(_share_of_global_mean(losses))
         variables = self.discriminator.trainable_variables
-        gradients = tape.gradient(loss, variables)
+        gradients = self._penalise(tape.gradient(loss, variables), real, fake, labels)
         self._apply(self.discriminator_optimizer, gradients, variables, "d_loss", losses)
         self.trackers["d_loss"].update_state(losses)
         self.trackers["value"].update_state(-losses)
         self.trackers["d_real"].update_state(tf.sigmoid(real_logits))
         self.trackers["d_fake"].update_state(tf.sigmoid(fake_logits))
 
-    def _update_generator(self, fake, generator_tape):
+    def _penalise(self, gradients, real, fake, labels):
+        """Adds the penalties' gradients in those steps that have one."""
+        weighted = [(self.r1_weight, real), (self.r2_weight, fake)]
+        weighted = [(weight, examples) for weight, examples in weighted if weight]
+
+        def penalised():
+            with tf.GradientTape() as tape:
+                losses = tf.add_n(
+                    [
+                        weight * penalties.zero_centred(lambda x: self.judge(x, labels, True), each)
+                        for weight, each in weighted
+                    ]
+                )
+                loss = _share_of_global_mean(self.penalty_every * losses)
+                loss = self.discriminator_optimizer.scale_loss(loss)
+            added = tape.gradient(loss, self.discriminator.trainable_variables)
+            return [
+                gradient if more is None else gradient + more
+                for gradient, more in zip(gradients, added, strict=True)
+            ]
+
+        if not weighted:
+            return gradients
+        if self.penalty_every == 1:
+            return penalised()
+        # A conditional of the graph: steps without a penalty do not pay for it.
+        due = self.steps.value % self.penalty_every == 0
+        return tf.cond(due, penalised, lambda: gradients)
+
+    def _update_generator(self, fake, labels, generator_tape):
         # The chain rule in two parts, d loss / d fake and d fake / d weights, so that the
         # gradients of D's weights, which nobody needs here, are never computed.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(fake)
-            fake_logits = self.discriminator(self._blur(fake, ANSWER_NOISE), training=True)
+            fake_logits = self.judge(self._blur(fake, ANSWER_NOISE), labels, training=True)
             losses = GENERATOR_LOSSES[self.generator_loss](fake_logits)
             loss = self.generator_optimizer.scale_loss(_share_of_global_mean(losses))
         variables = self.generator.trainable_variables
@@ -242,6 +294,9 @@ class GAN(keras.Model):
             "instance_noise": self.instance_noise,
             "instance_noise_steps": self.instance_noise_steps,
             "ema_decay": self.ema_decay,
+            "r1_weight": self.r1_weight,
+            "r2_weight": self.r2_weight,
+            "penalty_every": self.penalty_every,
             "seed": self.seed,
         }
 

@@ -14,6 +14,8 @@ def build(
     learning_rate,
     learning_rate_decay,
     beta_1,
+    beta_2=0.999,
+    cosine_steps=0,
     momentum,
     final_momentum,
     ramp,
@@ -25,7 +27,8 @@ def build(
         name: `adam` or `momentum`.
         learning_rate: Rate of the first step.
         learning_rate_decay: What the rate is divided by after every step; 1 keeps it.
-        beta_1: Of Adam.
+        beta_1, beta_2: Of Adam.
+        cosine_steps: Updates over which the rate falls to 0 by half a cosine; 0: it does not.
         momentum: Of the first step.
         final_momentum: Of the steps from `ramp` on.
         ramp: Steps in which the momentum goes from the one to the other.
@@ -38,8 +41,10 @@ def build(
     rate = learning_rate
     if learning_rate_decay > 1:
         rate = ExponentialDecay(learning_rate, learning_rate_decay)
+    if cosine_steps:
+        rate = keras.optimizers.schedules.CosineDecay(learning_rate, cosine_steps)
     if name == "adam":
-        optimizer = FusedAdam(rate, beta_1)
+        optimizer = FusedAdam(rate, beta_1, beta_2)
     else:
         optimizer = Momentum(rate, momentum, final_momentum, ramp)
     return keras.optimizers.LossScaleOptimizer(optimizer) if scale_loss else optimizer

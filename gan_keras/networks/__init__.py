@@ -1,25 +1,35 @@
 """Generators and discriminators: functions that return a functional `keras.Model`.
 
 A generator maps latents (batch, latent_dim) to float32 examples (batch, *shape); a discriminator
-maps such examples to float32 logits (batch, 1). An example is an image (height, width, channels)
+maps such examples to float32 logits (batch, 1). With classes both take a label as well, int64
+(batch,): [latents, label] and [examples, label]. An example is an image (height, width, channels)
 in [-1, 1], or a vector (length,) whose coordinates have a variance of about 1.
 """
 
 import keras
 
 from gan_keras.errors import UsageError
-from gan_keras.networks import dcgan, maxout, mlp, points
+from gan_keras.networks import dcgan, labels, maxout, mlp, plain, points
 from gan_keras.networks.initial_weights import WeightSeeds
+from gan_keras.networks.labels import classes_of
 
-__all__ = ["NETWORKS", "POLICIES", "WeightSeeds", "build"]
+__all__ = [
+    "NETWORKS",
+    "POLICIES",
+    "WeightSeeds",
+    "build",
+    "classes_of",
+    "generator",
+    "maxout",
+]
 
-NETWORKS = {"dcgan": dcgan, "mlp": mlp, "maxout": maxout, "points": points}
+NETWORKS = {"dcgan": dcgan, "plain": plain, "mlp": mlp, "maxout": maxout, "points": points}
 
 # Keras' policies: float32 weights, and layers that compute in the shorter type.
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 
-def build(network, *, shape, latent_dim, width, seed, precision="float32"):
+def build(network, *, shape, latent_dim, width, seed, precision="float32", classes=0):
     """Builds the two networks of an architecture.
 
     Args:
@@ -29,6 +39,7 @@ def build(network, *, shape, latent_dim, width, seed, precision="float32"):
         width: How wide the layers are, in the architecture's own unit.
         seed: Integer from which all initial weights follow.
         precision: A key of `POLICIES`: what the layers compute in.
+        classes: Number of classes; 0: nothing has a label.
 
     Returns:
         The generator and the discriminator.
@@ -43,8 +54,29 @@ def build(network, *, shape, latent_dim, width, seed, precision="float32"):
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(POLICIES[precision])
     try:
-        generator = module.generator(shape, latent_dim, width, seed=seed)
+        generator = _generator(module, shape, latent_dim, width, seed, classes)
         discriminator = module.discriminator(shape, width, seed=seed)
+        if classes:
+            discriminator = labels.project(discriminator, classes, seed)
     finally:
         keras.config.set_dtype_policy(policy)
     return generator, discriminator
+
+
+def generator(config, classes=0):
+    """Builds the generator of a Config alone, in float32, to restore weights into.
+
+    Args:
+        config: A Config.
+        classes: Number of classes, as `len(config.load_classes(workdir))`.
+
+    Returns:
+        A model with inputs latents or, with classes, [latents, label].
+    """
+    module = NETWORKS[config.network]
+    return _generator(module, config.shape, config.latent_dim, config.width, config.seed, classes)
+
+
+def _generator(module, shape, latent_dim, width, seed, classes):
+    labelled = {"classes": classes} if classes else {}  # Points of a density have no labels.
+    return module.generator(shape, latent_dim, width, seed=seed, **labelled)

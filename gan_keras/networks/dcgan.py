@@ -8,6 +8,7 @@ from keras import layers
 
 from gan_keras.config.random_streams import DISCRIMINATOR_WEIGHTS, GENERATOR_WEIGHTS
 from gan_keras.errors import UsageError
+from gan_keras.networks import labels
 from gan_keras.networks.convolution import DoublingConv2DTranspose, HalvingConv2D
 from gan_keras.networks.initial_weights import WeightSeeds
 from gan_keras.networks.normalization import FusedBatchNormalization
@@ -15,7 +16,7 @@ from gan_keras.networks.normalization import FusedBatchNormalization
 MAX_FILTERS = 512
 
 
-def generator(shape, latent_dim, width, seed):
+def generator(shape, latent_dim, width, seed, classes=0):
     """Dense to a small square, then transposed convolutions that double it, then tanh.
 
     28 pixels with width 64: 100 -> 7x7x128 -> 14x14x64 -> 28x28xchannels.
@@ -25,34 +26,36 @@ def generator(shape, latent_dim, width, seed):
         latent_dim: Length of a latent vector.
         width: Filters of the layer before the image; doubled with every halving of the size.
         seed: Integer from which the initial weights follow.
+        classes: Number of classes, whose labels are a second input; 0: none.
 
     Returns:
-        Model from float (batch, latent_dim) to float32 (batch, size, size, channels).
+        Model from float (batch, latent_dim), with labels int64 (batch,) if there are classes, to
+        float32 (batch, size, size, channels).
 
     Raises:
         UsageError: no such network makes images of that size.
     """
-    start, doublings = _sizes(shape)
-    filters = [_filters(width, i) for i in reversed(range(doublings))]
+    start, doublings = sizes(shape)
+    filters = [filters_after(width, i) for i in reversed(range(doublings))]
     draw = WeightSeeds(seed, GENERATOR_WEIGHTS)
 
-    latents = x = keras.Input((latent_dim,), name="latents")
+    inputs, x = labels.inputs(latent_dim, classes)
     x = layers.Dense(
         start * start * filters[0], use_bias=False, kernel_initializer=_initializer(draw)
     )(x)
     x = layers.Reshape((start, start, filters[0]))(x)
-    x = _normalise(x)
+    x = normalise(x)
     x = layers.ReLU()(x)
     for count in filters[1:]:
         x = DoublingConv2DTranspose(
             count, 4, 2, "same", use_bias=False, kernel_initializer=_initializer(draw)
         )(x)
-        x = _normalise(x)
+        x = normalise(x)
         x = layers.ReLU()(x)
     x = DoublingConv2DTranspose(shape[-1], 4, 2, "same", kernel_initializer=_initializer(draw))(x)
     # Under a mixed precision policy the pixels are float32 all the same.
     images = layers.Activation("tanh", dtype="float32")(x)
-    return keras.Model(latents, images, name="generator")
+    return keras.Model(inputs, images, name="generator")
 
 
 def discriminator(shape, width, seed):
@@ -69,7 +72,7 @@ def discriminator(shape, width, seed):
     Raises:
         UsageError: no such network reads images of that size.
     """
-    _, halvings = _sizes(shape)
+    _, halvings = sizes(shape)
     draw = WeightSeeds(seed, DISCRIMINATOR_WEIGHTS)
 
     images = x = keras.Input(shape, name="images")
@@ -77,16 +80,21 @@ def discriminator(shape, width, seed):
     x = layers.LeakyReLU(negative_slope=0.2)(x)
     for i in range(1, halvings):
         x = HalvingConv2D(
-            _filters(width, i), 4, 2, "same", use_bias=False, kernel_initializer=_initializer(draw)
+            filters_after(width, i),
+            4,
+            2,
+            "same",
+            use_bias=False,
+            kernel_initializer=_initializer(draw),
         )(x)
-        x = _normalise(x)
+        x = normalise(x)
         x = layers.LeakyReLU(negative_slope=0.2)(x)
     x = layers.Flatten()(x)
     logits = layers.Dense(1, dtype="float32", kernel_initializer=_initializer(draw))(x)
     return keras.Model(images, logits, name="discriminator")
 
 
-def _sizes(shape):
+def sizes(shape, network="dcgan"):
     """Returns the size that the generator starts from, and how often it doubles it."""
     image_size = start = shape[0]
     doublings = 0
@@ -94,13 +102,13 @@ def _sizes(shape):
         start, doublings = start // 2, doublings + 1
     if not 4 <= start <= 7 or doublings == 0:
         raise UsageError(
-            f"--image_size={image_size}: dcgan doubles 4, 5, 6 or 7 pixels, and so makes "
+            f"--image_size={image_size}: {network} doubles 4, 5, 6 or 7 pixels, and so makes "
             "8, 16, 28, 32, 64, 128 and the like; choose one of these, or --network=mlp"
         )
     return start, doublings
 
 
-def _filters(width, halvings):
+def filters_after(width, halvings):
     return min(width * 2**halvings, max(width, MAX_FILTERS))
 
 
@@ -108,7 +116,7 @@ def _initializer(draw):
     return keras.initializers.RandomNormal(stddev=0.02, seed=draw)  # Radford et al. 2015
 
 
-def _normalise(x):
+def normalise(x):
     # Statistics of the global batch, so that N devices compute what one would; on one device
     # the flag changes nothing. Momentum and epsilon are those of the PyTorch DCGAN example:
     # Keras' 0.99 lags behind weights that move as fast as these.

@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from gan_keras.config.random_streams import DISCRIMINATOR_WEIGHTS, GENERATOR_WEIGHTS, dropout
+from gan_keras.networks import labels
 from gan_keras.networks.initial_weights import WeightSeeds
 
 GENERATOR_RANGE, DISCRIMINATOR_RANGE = 0.05, 0.005  # Initial weights are uniform in +- these.
@@ -22,7 +23,7 @@ LEAST_MARGINAL = 1e-7
 PIXELS = "pixels"  # Name of the generator's output layer.
 
 
-def generator(shape, latent_dim, width, seed):
+def generator(shape, latent_dim, width, seed, classes=0):
     """latent_dim -> width -> width -> pixels, rectifiers between, a sigmoid at the end.
 
     The sigmoid's [0, 1] is stretched to the [-1, 1] that images have here.
@@ -32,12 +33,14 @@ def generator(shape, latent_dim, width, seed):
         latent_dim: Length of a latent vector.
         width: Units of the hidden layers; the paper's is 1200.
         seed: Integer from which the initial weights follow.
+        classes: Number of classes, whose labels are a second input; 0: none.
 
     Returns:
-        Model from float (batch, latent_dim) to float32 (batch, height, width, channels).
+        Model from float (batch, latent_dim), with labels int64 (batch,) if there are classes, to
+        float32 (batch, height, width, channels).
     """
     draw = WeightSeeds(seed, GENERATOR_WEIGHTS)
-    latents = x = keras.Input((latent_dim,), name="latents")
+    inputs, x = labels.inputs(latent_dim, classes)
     for _ in range(2):
         x = layers.Dense(width, "relu", kernel_initializer=_initializer(GENERATOR_RANGE, draw))(x)
     x = layers.Dense(
@@ -47,7 +50,7 @@ def generator(shape, latent_dim, width, seed):
     x = layers.Activation("sigmoid", dtype="float32")(x)
     x = layers.Rescaling(2.0, offset=-1.0, dtype="float32")(x)
     images = layers.Reshape(shape, dtype="float32")(x)
-    return keras.Model(latents, images, name="generator")
+    return keras.Model(inputs, images, name="generator")
 
 
 def start_from(generator, mean_image):

@@ -6,10 +6,11 @@ import keras
 from keras import layers
 
 from gan_keras.config.random_streams import DISCRIMINATOR_WEIGHTS, GENERATOR_WEIGHTS
+from gan_keras.networks import labels
 from gan_keras.networks.initial_weights import WeightSeeds
 
 
-def generator(shape, latent_dim, width, seed):
+def generator(shape, latent_dim, width, seed, classes=0):
     """latent_dim -> width -> 2 width -> pixels, leaky ReLU between, tanh at the end.
 
     Args:
@@ -17,12 +18,14 @@ def generator(shape, latent_dim, width, seed):
         latent_dim: Length of a latent vector.
         width: Units of the first hidden layer.
         seed: Integer from which the initial weights follow.
+        classes: Number of classes, whose labels are a second input; 0: none.
 
     Returns:
-        Model from float (batch, latent_dim) to float32 (batch, height, width, channels).
+        Model from float (batch, latent_dim), with labels int64 (batch,) if there are classes, to
+        float32 (batch, height, width, channels).
     """
     draw = WeightSeeds(seed, GENERATOR_WEIGHTS)
-    latents = x = keras.Input((latent_dim,), name="latents")
+    inputs, x = labels.inputs(latent_dim, classes)
     for units in (width, 2 * width):
         x = layers.Dense(units, kernel_initializer=_initializer(draw))(x)
         x = layers.LeakyReLU(negative_slope=0.2)(x)
@@ -30,7 +33,7 @@ def generator(shape, latent_dim, width, seed):
     # Under a mixed precision policy the pixels are float32 all the same.
     x = layers.Activation("tanh", dtype="float32")(x)
     images = layers.Reshape(shape, dtype="float32")(x)
-    return keras.Model(latents, images, name="generator")
+    return keras.Model(inputs, images, name="generator")
 
 
 def discriminator(shape, width, seed):

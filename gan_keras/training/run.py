@@ -14,7 +14,7 @@ from gan_keras.distribution import strategy as strategies
 from gan_keras.drawing import grid
 from gan_keras.errors import UserError
 from gan_keras.evaluation import score_cards
-from gan_keras.game import GAN, optimizers
+from gan_keras.game import GAN, ConditionalGAN, optimizers
 from gan_keras.training import (
     callbacks,
     folder_lock,
@@ -101,14 +101,9 @@ def make_plan(config, workdir):
     Raises:
         UserError, UsageError: as `train`.
     """
-    wanted, why = config.mixed_precision, None
-    if os.path.exists(workdir / configs.CONFIG_FILE):
-        stored = configs.load(workdir)
-        if wanted == "auto":
-            wanted, why = stored.mixed_precision, "as before"
-        config = dataclasses.replace(config, mixed_precision=wanted)
-        configs.check_resumable(stored, config, workdir)
-    chosen, reason = precision.choose(wanted, config.network)
+    was_auto = config.mixed_precision == "auto"
+    config, is_stored = configs.settle(config, workdir)
+    chosen, why = precision.choose(config.mixed_precision, config.network)
     strategy = strategies.build(
         config.strategy,
         config.batch_size,
@@ -117,25 +112,26 @@ def make_plan(config, workdir):
         config.cluster_timeout,
     )
     config = dataclasses.replace(config, mixed_precision=chosen)
-    return Plan(config, workdir, strategy, why or reason)
+    return Plan(config, workdir, strategy, "as before" if was_auto and is_stored else why)
 
 
 def _train(plan):
     config, workdir = plan.config, plan.workdir
     with _exclusive(plan), write_errors.reported(), signals.caught() as caught:
+        names = _class_names(plan)
         with plan.strategy.scope():
-            gan = build(config)
+            gan = build(config, len(names))
         images = data.load(
             config, cache_dir=workdir / "data", resumes=checkpoints.any_saved(workdir)
         )
         saved, first = _resume(plan, gan)
         if first >= config.steps:
             return Outcome(first, first, stopped=False)
-        _begin(plan, gan, images, first)
+        _begin(plan, gan, images, first, names)
         watch = _watch(plan, images)
         with not_finite.reported(config, saved):
             gan.fit(
-                images.batches(config.batch_size, config.seed, first, config.discriminator_steps),
+                _batches(config, images, first),
                 # StepsPerCall ends the training: this only bounds the number of calls.
                 steps_per_epoch=config.steps - first,
                 callbacks=_callbacks(plan, images, saved, watch, caught),
@@ -150,11 +146,26 @@ def _exclusive(plan):
     return folder_lock.locked(plan.workdir) if plan.is_chief else contextlib.nullcontext()
 
 
-def build(config):
+def _class_names(plan):
+    """The classes whose labels the networks take: as the run began with them."""
+    if not plan.config.conditional:
+        return []
+    return configs.load_classes(plan.workdir) or data.class_names(plan.config)
+
+
+def _batches(config, images, first):
+    labels = {"labels": True} if config.conditional else {}  # Points have none.
+    return images.batches(
+        config.batch_size, config.seed, first, config.discriminator_steps, **labels
+    )
+
+
+def build(config, classes=0):
     """Builds and compiles the GAN of a configuration, in the current strategy's scope.
 
     Args:
         config: A Config whose precision is settled.
+        classes: Number of classes, whose labels the networks take; 0: none.
 
     Raises:
         UsageError: the network cannot make examples of that shape.
@@ -166,8 +177,9 @@ def build(config):
         width=config.width,
         seed=config.seed,
         precision=config.mixed_precision,
+        classes=classes,
     )
-    gan = GAN(
+    gan = (ConditionalGAN if classes else GAN)(
         generator,
         discriminator,
         prior=config.prior,
@@ -176,22 +188,31 @@ def build(config):
         instance_noise=config.instance_noise,
         instance_noise_steps=config.instance_noise_steps,
         ema_decay=config.ema_decay,
+        r1_weight=config.r1_weight,
+        r2_weight=config.r2_weight,
+        penalty_every=config.penalty_every,
         seed=config.seed,
     )
     rate = config.learning_rate
     gan.compile(
-        _optimizer(config, rate),
-        _optimizer(config, config.discriminator_learning_rate or rate),
+        _optimizer(config, rate, config.steps),
+        _optimizer(
+            config,
+            config.discriminator_learning_rate or rate,
+            config.steps * config.discriminator_steps,
+        ),
     )
     return gan
 
 
-def _optimizer(config, learning_rate):
+def _optimizer(config, learning_rate, updates):
     return optimizers.build(
         config.optimizer,
         learning_rate=learning_rate,
         learning_rate_decay=config.learning_rate_decay,
         beta_1=config.beta_1,
+        beta_2=config.beta_2,
+        cosine_steps=updates if config.learning_rate_schedule == "cosine" else 0,
         momentum=config.momentum,
         final_momentum=config.final_momentum,
         ramp=config.momentum_steps,
@@ -207,13 +228,15 @@ def _resume(plan, gan):
     return saved, gan.step
 
 
-def _begin(plan, gan, images, first):
-    """What comes before the first step: `config.json`, and the lines that a person reads."""
+def _begin(plan, gan, images, first, names):
+    """What comes before the first step: the run's files, and the lines that a person reads."""
     config = plan.config
     if first == 0 and config.network == "maxout":
         networks.maxout.start_from(gan.generator, images.mean())
     if plan.is_chief:
         configs.save(config, plan.workdir)
+        if names:
+            configs.save_classes(names, plan.workdir)
     logger.info("data: %s", images.describe())
     logger.info("devices: %s", plan.devices)
     start = f"resumes from step {first:,}" if first else "starts"
@@ -255,7 +278,7 @@ def _chief_callbacks(plan, images, saved, watch):
     beside = [
         callbacks.Save(saved, config.checkpoint_every),
         callbacks.Progress(config.steps, config.batch_size, watch.warnings),
-        callbacks.Samples(writer, workdir / "samples", config.sample_every, *_look(images)),
+        callbacks.Samples(writer, workdir / "samples", config.sample_every, *_look(config, images)),
         callbacks.Scalars(writer, bounds, config.log_every, config.batch_size),
     ]
     if config.evaluate_every:
@@ -286,8 +309,9 @@ def describe(config: configs.Config, workdir: str | os.PathLike) -> str:
     """
     plan = make_plan(config, Path(workdir))
     config = plan.config
+    names = _class_names(plan)
     with plan.strategy.scope():
-        gan = build(config)
+        gan = build(config, len(names))
     images = data.load(config)
     batch = next(iter(images.batches(config.batch_size, config.seed)))
     return "\n".join(
@@ -295,6 +319,7 @@ def describe(config: configs.Config, workdir: str | os.PathLike) -> str:
             f"data: {images.describe()}",
             f"batch: {batch.dtype.name} {tuple(batch.shape)}, "
             f"from {float(batch.numpy().min()):.2f} to {float(batch.numpy().max()):.2f}",
+            *([f"labels: {len(names)} classes, {', '.join(names)}"] if names else []),
             f"latents: float32 ({config.batch_size}, {config.latent_dim}), {config.prior}",
             f"generator: {gan.generator.count_params():,} parameters, "
             f"to {gan.generator.output_shape[1:]}",
@@ -304,10 +329,13 @@ def describe(config: configs.Config, workdir: str | os.PathLike) -> str:
     )
 
 
-def _look(images):
+def _look(config, images):
     """What to draw time and again, and what to hold it against."""
     if isinstance(images, data.Points):
         return callbacks.Density(images), None
+    if config.conditional:
+        look = callbacks.Rows(len(images.class_names))
+        return look, grid(images.by_class(look.labels, look.count), columns=look.count)
     look = callbacks.Grid()
     return look, grid(images.first(look.count))
 

@@ -75,7 +75,7 @@ def test_it_goes_on_with_what_it_began_with(begun, capsys, change, told):
     assert levels(images) == [10 * i for i in range(23)]
     assert [name for name, _ in images.skipped] == ["note.png"]
     assert capsys.readouterr().err.splitlines() == [
-        f"folder:{folder}: has changed since this run began ({told}); going on with the images "
+        f"folder:{folder}: has changed since this run began ({told}); using the images "
         f"kept in {kept}; another --workdir trains on the new ones",
         "skipped note.png: no picture of the formats GIF, JPEG, PNG, WEBP",
         f"folder:{folder}: skipped 1 of 24 files",
@@ -171,7 +171,7 @@ def test_a_run_whose_pictures_change_ends_where_an_undisturbed_one_does(painted,
                 batch_size=8,
                 steps=steps,
             )
-            training.train(config, workdir, say=lambda line: None)
+            training.train(config, workdir)
             if steps != until[-1]:
                 everything(painted)
         reader = tf.train.load_checkpoint(workdir / "checkpoints")

@@ -4,7 +4,7 @@ from gan_keras.training.callbacks.collapse import Collapse
 from gan_keras.training.callbacks.density import Density
 from gan_keras.training.callbacks.evaluate import Evaluate
 from gan_keras.training.callbacks.progress import Progress
-from gan_keras.training.callbacks.samples import Grid, Samples
+from gan_keras.training.callbacks.samples import Grid, Rows, Samples
 from gan_keras.training.callbacks.save import Save
 from gan_keras.training.callbacks.scalars import BOUNDS, Restart, Scalars
 from gan_keras.training.callbacks.steps_per_call import StepsPerCall
@@ -19,6 +19,7 @@ __all__ = [
     "Grid",
     "Progress",
     "Restart",
+    "Rows",
     "Samples",
     "Save",
     "Scalars",

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gan_keras import networks
 from gan_keras.config import random_streams
 from gan_keras.game import GENERATOR_LOSSES, PRIORS
 from gan_keras.metrics import duplicates
@@ -68,9 +69,11 @@ class Collapse(keras.callbacks.Callback):
         self.latents = PRIORS[gan.prior](
             (Grid.count, gan.latent_dim), seed=[gan.seed, random_streams.GRID]
         )
+        classes = networks.classes_of(gan.generator)
+        self.labels = tf.range(Grid.count, dtype=tf.int64) % classes if classes else None
         # Traced once, and on a replica: gradients of mirrored weights are had nowhere else.
         self.norms = tf.function(
-            lambda: gan.distribute_strategy.run(_norms, args=(gan, self.latents))
+            lambda: gan.distribute_strategy.run(_norms, args=(gan, self.latents, self.labels))
         )
 
     def on_train_batch_end(self, batch, logs=None):
@@ -91,7 +94,7 @@ class Collapse(keras.callbacks.Callback):
         )
 
     def _look_at_samples(self):
-        samples = self.model.generator(self.latents, training=False).numpy()
+        samples = self.model.generate(self.latents, self.labels).numpy()
         # Weights that are finite can still make samples that are not; the next step tells.
         share = duplicates.share(_flat(np.nan_to_num(samples)), self.near)
         self._note(
@@ -129,11 +132,11 @@ class Collapse(keras.callbacks.Callback):
             logger.log(self.level, "step %s: warning: %s", f"{step:,}", self.warnings[symptom])
 
 
-def _norms(gan, latents):
+def _norms(gan, latents, labels):
     """Norms of the gradient of G's loss on these latents, and of G's weights."""
     weights = gan.generator.trainable_variables
     with tf.GradientTape() as tape:
-        fake_logits = gan.discriminator(gan.generator(latents, training=False), training=False)
+        fake_logits = gan.judge(gan.generate(latents, labels), labels)
         loss = tf.reduce_mean(GENERATOR_LOSSES[gan.generator_loss](fake_logits))
     gradients = tape.gradient(loss, weights)
     return tf.linalg.global_norm(gradients), tf.linalg.global_norm([w.value for w in weights])

@@ -9,6 +9,7 @@ from gan_keras.config import random_streams
 from gan_keras.drawing import figures, images
 from gan_keras.game import PRIORS
 
+MOST_ROWS = 16
 ANIMATION_FILE = "animation.gif"
 
 
@@ -20,7 +21,8 @@ class Samples(keras.callbacks.Callback):
         folder: Folder of the files: `step-<step>.png`, `animation.gif`, and `real.png`.
         every: Steps between two pictures.
         look: What to draw; has `count`, the number of latents it wants, and `draw(gan, latents)`,
-            which returns a uint8 (height, width, channels) picture and a dict of scalars.
+            which returns a uint8 (height, width, channels) picture and a dict of scalars. It
+            adds labels itself, where the GAN takes them.
         real: A picture of real data to hold the others against, or None.
     """
 
@@ -66,6 +68,27 @@ class Samples(keras.callbacks.Callback):
             for scalar, value in scalars.items():
                 tf.summary.scalar(scalar, value)
         self.writer.flush()
+
+
+class Rows:
+    """A grid of generated images with a row per class, each of the same latents.
+
+    Args:
+        classes: Number of classes, of which the first 16 are shown.
+    """
+
+    count = 10
+
+    def __init__(self, classes):
+        self.labels = range(min(classes, MOST_ROWS))
+
+    def draw(self, gan, latents):
+        inputs = [
+            tf.tile(latents, (len(self.labels), 1)),
+            tf.repeat(tf.range(len(self.labels), dtype=tf.int64), self.count),
+        ]
+        pictures = images.to_uint8(gan(inputs, training=False).numpy())
+        return images.grid(pictures, columns=self.count), {}
 
 
 class Grid:

@@ -1,0 +1,49 @@
+"""The game with labels: both players are told the class.
+
+Reference: Mirza and Osindero 2014, https://arxiv.org/abs/1411.1784
+"""
+
+import keras
+import tensorflow as tf
+
+from gan_keras.config.random_streams import LABELS
+from gan_keras.game.gan import GAN
+
+
+@keras.saving.register_keras_serializable(package="gan_keras")
+class ConditionalGAN(GAN):
+    """A GAN of whose examples each has a label: min_G max_D of V(D, G) given the class.
+
+    `gan([latents, labels])` samples. `fit` takes a `tf.data.Dataset` of pairs (examples, labels),
+    int64 (batch,); with `discriminator_steps` k > 1, of tuples of k pairs. Generated examples
+    have the labels of the step's real ones, and so the data's frequencies of the classes.
+
+    Args:
+        generator: Model from [latents, labels] to images.
+        discriminator: Model from [images, labels] to logits (batch, 1).
+        As in GAN, all others.
+    """
+
+    def _rounds(self, data):
+        return data if self.discriminator_steps > 1 else (data,)
+
+    def generate(self, latents, labels, training=False):
+        return self.generator([latents, labels], training=training)
+
+    def judge(self, examples, labels, training=False):
+        return self.discriminator([examples, labels], training=training)
+
+
+def draw_labels(count, classes, seed):
+    """Draws classes, each as likely as any other.
+
+    Args:
+        count: How many.
+        classes: Number of classes.
+        seed: Two integers; latents of the same two are of another stream.
+
+    Returns:
+        int64 (count,) in [0, classes).
+    """
+    stream = [LABELS + seed[0], seed[1]]
+    return tf.random.stateless_uniform((count,), stream, maxval=classes, dtype=tf.int64)

@@ -1,0 +1,108 @@
+"""Where a label goes in: beside the latents of G, and as a projection into D.
+
+Reference: Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637
+"""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from gan_keras.config.random_streams import PROJECTION_WEIGHTS
+from gan_keras.networks.initial_weights import WeightSeeds
+
+
+def inputs(latent_dim, classes=0):
+    """The generator's inputs.
+
+    Args:
+        latent_dim: Length of a latent vector.
+        classes: Number of classes; 0: no label.
+
+    Returns:
+        What the model takes, latents (batch, latent_dim) or [latents, label] with int64 labels
+        (batch,), and the (batch, latent_dim + classes) tensor to go on from.
+    """
+    latents = keras.Input((latent_dim,), name="latents")
+    if not classes:
+        return latents, latents
+    label = keras.Input((), dtype="int64", name="label")
+    return [latents, label], layers.Concatenate()([latents, OneHot(classes)(label)])
+
+
+def project(discriminator, classes, seed):
+    """Lets a discriminator see labels: its logit plus <e(label), h>, h what its last layer reads.
+
+    Args:
+        discriminator: Functional model that ends in a Dense layer of one unit.
+        classes: Number of classes.
+        seed: Integer from which the initial embeddings e follow.
+
+    Returns:
+        Model from [images, label], int64 (batch,), to float32 logits (batch, 1). It shares the
+        layers of `discriminator`.
+    """
+    label = keras.Input((), dtype="int64", name="label")
+    features = discriminator.layers[-1].input
+    inner = Projection(classes, seed, dtype="float32")([features, label])
+    logits = layers.Add(dtype="float32")([discriminator.output, inner])
+    return keras.Model([discriminator.input, label], logits, name=discriminator.name)
+
+
+def classes_of(generator):
+    """Returns how many classes a generator of these networks is told apart; 0: none."""
+    return next((layer.classes for layer in generator.layers if isinstance(layer, OneHot)), 0)
+
+
+@keras.saving.register_keras_serializable(package="gan_keras")
+class OneHot(layers.Layer):
+    """Labels (batch,) as rows of zeros with a one: (batch, classes)."""
+
+    def __init__(self, classes, **kwargs):
+        super().__init__(**kwargs)
+        self.classes = classes
+
+    def call(self, label):
+        return tf.one_hot(label, self.classes, dtype=self.compute_dtype)
+
+    def compute_output_spec(self, label):
+        return keras.KerasTensor((*label.shape, self.classes), self.compute_dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "classes": self.classes}
+
+
+@keras.saving.register_keras_serializable(package="gan_keras")
+class Projection(layers.Layer):
+    """<e(label), h>: features (batch, n) and labels (batch,) to (batch, 1).
+
+    Args:
+        classes: Number of classes, each with an embedding e of n numbers.
+        seed: Integer from which the embeddings follow, at first N(0, 1/n).
+    """
+
+    def __init__(self, classes, seed, **kwargs):
+        super().__init__(**kwargs)
+        self.classes = classes
+        self.seed = seed
+
+    def build(self, input_shape):
+        length = input_shape[0][-1]
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.classes, length),
+            initializer=keras.initializers.RandomNormal(
+                stddev=length**-0.5, seed=WeightSeeds(self.seed, PROJECTION_WEIGHTS)
+            ),
+        )
+
+    def call(self, inputs):
+        features, label = inputs
+        # A product, since the gradient of a look-up is sparse, which FusedAdam does not take.
+        chosen = tf.matmul(tf.one_hot(label, self.classes, dtype=features.dtype), self.embeddings)
+        return tf.reduce_sum(features * chosen, axis=-1, keepdims=True)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0][0], 1)
+
+    def get_config(self):
+        return {**super().get_config(), "classes": self.classes, "seed": self.seed}
