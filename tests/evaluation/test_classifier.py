@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gan_keras import data
-from gan_keras.config import config
+from gan_keras.config import config, random_streams
 from gan_keras.errors import UsageError, UserError
 from gan_keras.evaluation import classifier
 from tests.conftest import reports
