@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import re
+import signal
 import sys
 import tempfile
 
@@ -60,7 +61,31 @@ def _print_help(values, program, summary, groups):
 
 
 def guarded(program, command):
-    """Calls `command()` and returns the exit status; a UserError becomes one line on stderr."""
+    """Calls `command()` and returns the exit status; a UserError becomes one line on stderr.
+
+    If whoever read the output has gone, as `head` does, the command ends without a word and
+    with the status of a program that SIGPIPE ended.
+    """
+    try:
+        status = _guarded(program, command)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # The interpreter would try again, and complain, when it ends.
+        for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
+            try:
+                stream.flush()
+            except BrokenPipeError:
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
+            except (AttributeError, OSError, ValueError):
+                pass  # Closed from the start, or no file.
+        return 128 + signal.SIGPIPE
+
+
+def _guarded(program, command):
     try:
         with _reports():
             return command() or 0
@@ -115,7 +140,14 @@ def import_tensorflow():
     os.environ["KERAS_BACKEND"] = "tensorflow"
     sys.stderr.flush()
     visible = os.dup(2)
-    with tempfile.TemporaryFile() as aside:
+    try:
+        aside = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise UserError(
+            f"TMPDIR: no folder for temporary files: {error.strerror}; name one that can be "
+            "written to"
+        ) from None
+    with aside:
         os.dup2(aside.fileno(), 2)
         try:
             import keras  # noqa: F401

@@ -30,7 +30,8 @@ def _define(values):
     absl_flags.DEFINE_string(
         "server",
         None,
-        f"HOST:PORT (default: 127.0.0.1 and {PORTS['grpc']} for grpc, {PORTS['rest']} for rest).",
+        f"HOST:PORT (default: 127.0.0.1 and {PORTS['grpc']} for grpc, {PORTS['rest']} for rest); "
+        "http://HOST:PORT is asked over rest.",
         flag_values=values,
     )
     absl_flags.DEFINE_enum(
@@ -65,39 +66,55 @@ def _define(values):
     absl_flags.DEFINE_string(
         "version_label", None, "Label of the version, instead of its number.", flag_values=values
     )
-    absl_flags.DEFINE_float("timeout", 60.0, "Seconds per request.", flag_values=values)
+    absl_flags.DEFINE_float("timeout", 60.0, "Seconds for all of it.", flag_values=values)
 
 
 def _sample(values):
     output = Path(values.output)
     _check_output(output)
-    if values.transport == "grpc":
+    server, transport = _address(values)
+    if transport == "grpc":
         flags.import_tensorflow()
     from gan_keras.client import Client
     from gan_keras.drawing import images
 
-    server = values.server or f"127.0.0.1:{PORTS[values.transport]}"
     with Client(
-        server,
-        values.transport,
-        values.model,
-        values.timeout,
-        values.version,
-        values.version_label,
+        server, transport, values.model, values.timeout, values.version, values.version_label
     ) as client:
         start = time.perf_counter()
         pictures = client.sample(values.count, values.seed, values.label)
         milliseconds = 1000 * (time.perf_counter() - start)
     try:
-        images.save_png(output, images.grid(pictures))
+        alone = len(pictures) == 1
+        images.save_png(output, pictures[0] if alone else images.grid(pictures))
     except OSError as error:
         raise UsageError(f"--output={output}: {error.strerror or error}") from None
     _, height, width, channels = pictures.shape
     print(
-        f"wrote {output}: {values.count} pictures of {height}x{width}x{channels}"
-        f" in {milliseconds:.0f} ms from {server} over {values.transport}"
+        f"wrote {output}: {values.count} picture{'' if alone else 's'} of "
+        f"{height}x{width}x{channels} in {milliseconds:.0f} ms from {server} over {transport}"
     )
     print(f"next:  {_next_command(values)}")
+
+
+def _address(values):
+    """Returns HOST:PORT, and the transport to ask it over."""
+    server, transport = values.server, values.transport
+    if server is None:
+        return f"127.0.0.1:{PORTS[transport]}", transport
+    scheme, found, rest = server.partition("://")
+    if not found:
+        return server, transport
+    if scheme.lower() != "http":
+        raise UsageError(
+            f"--server={server}: connections are not encrypted; give HOST:PORT or http://HOST:PORT"
+        )
+    if values["transport"].present and transport != "rest":
+        raise UsageError(
+            f"--server={server}: is asked over rest; leave --transport={transport} away, or give "
+            "HOST:PORT of the gRPC port"
+        )
+    return rest.removesuffix("/"), "rest"
 
 
 def _check_output(output):

@@ -11,6 +11,8 @@ seconds to start.
 
 import math
 import re
+import struct
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +23,20 @@ from gan_keras.drawing import images
 from gan_keras.errors import UsageError, UserError
 from gan_keras.exporting import arguments, contract
 
+# Pixels of one picture: 2048x2048. A PNG file of a few KB can hold a thousand times as many.
+MOST_PIXELS = 2**22
+_PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+# What an answer that is not this API's may make of the functions that read it.
+_NOT_UNDERSTOOD = (
+    AttributeError,
+    KeyError,
+    MemoryError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
 
 class Client:
     """Asks one server for pictures of one model. Threads may share a client.
@@ -29,8 +45,8 @@ class Client:
         server: "HOST:PORT"; the connection is not encrypted and no proxy is used.
         transport: "grpc" or "rest".
         model: The model's name on the server.
-        timeout: Seconds, above 0, that one request may take; over REST: that connecting and
-            each wait for more of the answer may take.
+        timeout: Seconds, above 0, that one call of `sample` or `generate` may take, whatever
+            the server does.
         version: The model's version, >= 0; None for the one that the server prefers.
         version_label: The version's label instead.
 
@@ -67,6 +83,7 @@ class Client:
             raise UsageError(
                 f"version_label must be made of letters, digits and _, not {version_label!r}"
             )
+        self._timeout = timeout
         self._transport = TRANSPORTS[transport](server, model, timeout, version, version_label)
 
     def sample(
@@ -97,7 +114,7 @@ class Client:
             signature = contract.PNG_LABEL_SIGNATURE
             columns[contract.LABEL] = arguments.labels(label, len(seeds))
         files = self._rows(signature, columns, contract.PNG_BYTES)
-        pictures = [self._understood(images.decode_png, file) for batch in files for file in batch]
+        pictures = [self._understood(_decode, file) for batch in files for file in batch]
         return self._understood(np.stack, pictures)
 
     def generate(self, latents: Any, label: int | Sequence[int] | None = None) -> np.ndarray:
@@ -132,16 +149,19 @@ class Client:
         self.close()
 
     def _rows(self, signature, columns, output):
-        """Yields the answers to the columns' rows, by batches that any server takes."""
-        count = len(next(iter(columns.values())))
-        for rows in arguments.batches(count):
+        """Yields the answers to the columns' rows, by batches that any server takes.
+
+        All of them have to be there within the time-out.
+        """
+        end = time.monotonic() + self._timeout
+        for rows in arguments.batches(len(next(iter(columns.values())))):
             batch = {name: values[rows] for name, values in columns.items()}
             asked = len(next(iter(batch.values())))
-            answer = self._understood(self._transport.predict, signature, batch, output)
-            if len(answer) != asked:
+            answer = self._understood(self._transport.predict, signature, batch, output, end)
+            count = self._understood(len, answer)
+            if count != asked:
                 raise UserError(
-                    f"{self._transport.where} answered {asked} rows of `{signature}`"
-                    f" with {len(answer)}"
+                    f"{self._transport.where} answered {asked} rows of `{signature}` with {count}"
                 )
             yield answer
 
@@ -149,8 +169,19 @@ class Client:
         """Calls a function that reads the answer; what it cannot read is the server's fault."""
         try:
             return function(*args)
-        except (KeyError, TypeError, ValueError) as error:
+        except _NOT_UNDERSTOOD as error:
             raise UserError(
                 f"{self._transport.where} gave an answer that is not this API's:"
                 f" {one_line(error)}; is it a model made by gan-keras-export?"
             ) from error
+
+
+def _decode(file):
+    """The pixels of a PNG file, if its first bytes promise no more than a picture's."""
+    if file.startswith(_PNG_START) and len(file) >= 24:
+        width, height = struct.unpack(">II", file[16:24])
+        if width * height > MOST_PIXELS:
+            raise ValueError(
+                f"a picture of {width}x{height} pixels, where {MOST_PIXELS:,} are the most"
+            )
+    return images.decode_png(file)

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import layers, tree
 
-from gan_keras.networks.convolution import DoublingConv2DTranspose, HalvingConv2D
+from gan_keras.networks import DoublingConv2DTranspose, HalvingConv2D
 
 # Linear layers, and the axis of their kernels that counts the output's channels.
 _CHANNEL_AXES = {

@@ -4,13 +4,15 @@
 requests for each, and a model card. It appears whole, by one rename, or not at all.
 """
 
+import contextlib
 import dataclasses
-import glob
+import fcntl
 import json
 import os
 import platform
 import shutil
 import subprocess
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,14 +21,17 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 import gan_keras
-from gan_keras import files
+from gan_keras import checkpoints, files
 from gan_keras.errors import UsageError, UserError
 from gan_keras.exporting import contract, folding, trained
 from gan_keras.exporting.served import Served
 
-# No integer, so that no server takes it for a version; the machine's name, since the folder may
-# be shared, and a process is known to be gone on its own machine only.
-_TEMPORARY = f".exporting-{platform.node()}-"
+# No integer, so that no server takes it for a version. Beside a working folder lies a file that
+# its exporter holds locked: the lock goes with the process, however it ends, and holds on every
+# machine and in every container that shares the folder.
+_TEMPORARY, _LOCK = ".exporting-", ".lock"
+# A server reads versions as int64.
+MOST_VERSION = 2**63 - 1
 
 
 def export(
@@ -54,10 +59,12 @@ def export(
         UserError: the run has no checkpoint, or a folder cannot be written.
         UsageError: the version exists already, or is none; or the run makes no images.
     """
+    checkpoints.refuse_pattern("--export_dir", export_dir)
     export_dir = Path(export_dir)
     versions = _versions(export_dir)
-    if version is not None and version < 1:
-        raise UsageError(f"--version={version}: must be at least 1")
+    if version is not None and not 1 <= version <= MOST_VERSION:
+        raise UsageError(f"--version={version}: must be from 1 to {MOST_VERSION}")
+    _number(version, versions)
     if version in versions:
         raise UsageError(
             f"--version={version}: {export_dir / versions[version]} exists already; "
@@ -67,8 +74,7 @@ def export(
     try:
         export_dir.mkdir(parents=True, exist_ok=True)
         _clear_abandoned(export_dir)
-        temporary = export_dir / f"{_TEMPORARY}{os.getpid()}"
-        try:
+        with _working_folder(export_dir) as temporary:
             folded = folding.fold(run.generator, dtype)
             served = Served(folded, run.config.prior, temperature, run.classes)
             signatures = served.signatures()
@@ -76,8 +82,6 @@ def export(
             _write_warmup(temporary, signatures)
             _write_card(temporary, run, dtype, temperature)
             return _rename(temporary, export_dir, version)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     except (OSError, tf.errors.OpError) as error:
         raise UserError(
             f"--export_dir={export_dir}: cannot be written: {files.why(error)}"
@@ -98,7 +102,7 @@ def _versions(export_dir):
 def _rename(temporary, export_dir, version):
     """Gives a finished export its version, taking the next integer if another came first."""
     while True:
-        number = version or max(_versions(export_dir), default=0) + 1
+        number = _number(version, _versions(export_dir))
         try:
             return temporary.rename(export_dir / str(number))
         except OSError:
@@ -106,22 +110,51 @@ def _rename(temporary, export_dir, version):
                 raise
 
 
-def _clear_abandoned(export_dir):
-    """Removes what killed exporters of this machine left behind."""
-    for path in export_dir.glob(f"{glob.escape(_TEMPORARY)}*"):
-        if not _alive(path.name.removeprefix(_TEMPORARY)):
-            shutil.rmtree(path, ignore_errors=True)
+def _number(version, versions):
+    """Returns the version, or the one after the greatest that a server can read."""
+    if version is not None:
+        return version
+    number = max((other for other in versions if other <= MOST_VERSION), default=0) + 1
+    if number > MOST_VERSION:
+        raise UsageError(
+            f"--version: {MOST_VERSION} is there and has no next one; name one that is free"
+        )
+    return number
 
 
-def _alive(pid):
-    """Whether another process has this number, given as text."""
+@contextlib.contextmanager
+def _working_folder(export_dir):
+    """Yields a path that no other exporter uses or clears, and removes what is left there."""
+    while True:
+        descriptor, name = tempfile.mkstemp(_LOCK, _TEMPORARY, export_dir)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.path.exists(name):
+            break
+        os.close(descriptor)  # Another took it for abandoned before it was locked.
+    folder = Path(name.removesuffix(_LOCK))
     try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        pass  # Somebody else's.
-    return int(pid) != os.getpid()  # Ours now, but not when the folder was made.
+        yield folder
+    finally:
+        _remove(folder, name)
+        os.close(descriptor)
+
+
+def _clear_abandoned(export_dir):
+    """Removes what killed exporters left behind: what nobody holds the lock of."""
+    for path in export_dir.iterdir():
+        if not (path.name.startswith(_TEMPORARY) and path.name.endswith(_LOCK)):
+            continue
+        # Another exporter may have removed it, and it may be somebody else's.
+        with contextlib.suppress(OSError), open(path, "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(path.with_name(path.name.removesuffix(_LOCK)), path)
+
+
+def _remove(folder, lock):
+    """Removes a working folder, and its lock last: without one nobody would clear it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        os.unlink(lock)
 
 
 def _write_warmup(folder, signatures):

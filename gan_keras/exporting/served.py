@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
+from gan_keras.config.random_streams import SERVED, SERVED_CLASS
 from gan_keras.exporting import contract
 from gan_keras.game import PRIORS
-
-# Second halves of the stateless seeds (seed, draw). Below 0, where training draws nothing: its
-# draws count the updates, so that [seed, 0] is a latent vector that a run was trained on.
 
 
 class Served(tf.Module):

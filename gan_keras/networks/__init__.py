@@ -10,12 +10,15 @@ import keras
 
 from gan_keras.errors import UsageError
 from gan_keras.networks import dcgan, labels, maxout, mlp, plain, points
+from gan_keras.networks.convolution import DoublingConv2DTranspose, HalvingConv2D
 from gan_keras.networks.initial_weights import WeightSeeds
 from gan_keras.networks.labels import classes_of
 
 __all__ = [
     "NETWORKS",
     "POLICIES",
+    "DoublingConv2DTranspose",
+    "HalvingConv2D",
     "WeightSeeds",
     "build",
     "classes_of",
