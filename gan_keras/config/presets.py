@@ -58,7 +58,7 @@ PRESETS = {
         **_LABELLED,
         "batch_size": 64,
         "steps": 4000,
-        "learning_rate": 5e-4,
+        "learning_rate": 1e-3,
         "beta_1": 0.0,
         "learning_rate_schedule": "cosine",
     },

@@ -111,6 +111,8 @@ def _copy(workdir, step, to):
             for path in checkpoint_files.paths(checkpoints.directory(workdir), step):
                 with contextlib.suppress(FileNotFoundError):  # One that is older than the seals.
                     shutil.copy(path, checkpoints.directory(to))
+        with contextlib.suppress(FileNotFoundError):  # A run without labels has none.
+            shutil.copy(workdir / configs.CLASSES_FILE, to)
         (to / "data").mkdir()
         for path in (workdir / "data").glob("*"):
             (to / "data" / path.name).symlink_to(path.resolve())

@@ -1,4 +1,4 @@
-"""Penalties against finite differences in float64, through the layers with gradients of their own."""
+"""Penalties against finite differences in float64, through our own gradients of layers."""
 
 import numpy as np
 import tensorflow as tf
