@@ -29,8 +29,8 @@ def test_the_run_says_which_classes_it_draws(run):
 
 def test_its_grid_has_a_row_for_each_class(run):
     with Image.open(run / "samples" / "step-000020.png") as picture:
-        # Cells of 16 pixels, three times as large, with gaps of 2.
-        assert picture.height == 10 * 48 + 11 * 2
+        # Cells of 16 pixels, three times as large, with gaps of 2 between.
+        assert picture.height == 10 * 48 + 9 * 2
 
 
 def test_it_resumes_to_the_bit(run):
