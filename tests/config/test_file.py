@@ -120,8 +120,8 @@ def is_valid(config):
     """Whether every field has its type and is inside its bounds."""
     for item in dataclasses.fields(Config):
         value, bounds = getattr(config, item.name), item.metadata
-        kinds = {int: (int,), float: (int, float), str: (str,)}[item.type]
-        if isinstance(value, bool) or not isinstance(value, kinds):
+        kinds = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}[item.type]
+        if not isinstance(value, kinds) or isinstance(value, bool) != (item.type is bool):
             return False
         if item.type is not str and not (math.isfinite(float(value)) and abs(value) < 1e309):
             return False
