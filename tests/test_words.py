@@ -19,7 +19,7 @@ PAGES = [
 TERMS = {
     r"\bgo(es)? on (with|from)\b|command goes on\b": "resume",
     r"\b(is|are) told\b|\btells of\b": "warns, reports, prints",
-    r"\b(a|is|are|was) (broken|damaged) (file|checkpoint|list|one)s?\b|\b(is|are) damaged\b": "corrupt",
+    r"\b(is|are) damaged\b|\ba damaged\b": "corrupt",
     r"\bsick(ness)?\b": "not finite",
     r"\bfloors\b": "reference scores",
     r": needed\b|\bno such\b|that is no flag": "required, unknown, unexpected",
