@@ -24,6 +24,14 @@ SMALL = (
     "--batch_size=16",
     "--mixed_precision=float32",
 )
+# And one with labels and all that makes the game come to rest.
+LABELLED = (
+    "--preset=digits_conditional",
+    *SMALL[1:],
+    "--ema_decay=0.9",
+    "--r2_weight=0.5",
+    "--penalty_every=4",
+)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The game with labels: both players are told the class.
+"""The game with labels: both players see the class.
 
 Reference: Mirza and Osindero 2014, https://arxiv.org/abs/1411.1784
 """

@@ -47,6 +47,7 @@ class Plan:
     workdir: Path
     strategy: tf.distribute.Strategy
     why_precision: str
+    last: int  # The step to stop after.
 
     @property
     def is_chief(self) -> bool:
@@ -67,7 +68,7 @@ class Plan:
         return f"{described}, computing in {config.mixed_precision} ({self.why_precision})"
 
 
-def train(config: configs.Config, workdir: str | os.PathLike) -> Outcome:
+def train(config: configs.Config, workdir: str | os.PathLike, last: int | None = None) -> Outcome:
     """Trains up to `config.steps` in `workdir`, from where an earlier run there stopped.
 
     What a person may want to know is logged under `gan_keras`; progress is printed.
@@ -75,6 +76,7 @@ def train(config: configs.Config, workdir: str | os.PathLike) -> Outcome:
     Args:
         config: A Config; `workdir`, if it holds a run, must hold one of the same.
         workdir: Folder of the run; made if missing.
+        last: Step to stop after, whatever the rates are set out for; `config.steps` by default.
 
     Returns:
         An Outcome.
@@ -85,12 +87,12 @@ def train(config: configs.Config, workdir: str | os.PathLike) -> Outcome:
             has collapsed and `config.on_collapse` is `stop`.
         UsageError: the configuration cannot be trained, or is not that of the folder.
     """
-    plan = make_plan(config, Path(workdir))
+    plan = make_plan(config, Path(workdir), last)
     with lost_workers.reported(plan.strategy, plan.workdir):
         return _train(plan)
 
 
-def make_plan(config, workdir):
+def make_plan(config, workdir, last=None):
     """Settles what `auto` means in a folder, and refuses what a run there would refuse.
 
     The precision decides what a run computes: on another machine it stays what it was.
@@ -112,7 +114,8 @@ def make_plan(config, workdir):
         config.cluster_timeout,
     )
     config = dataclasses.replace(config, mixed_precision=chosen)
-    return Plan(config, workdir, strategy, "as before" if was_auto and is_stored else why)
+    why = "as before" if was_auto and is_stored else why
+    return Plan(config, workdir, strategy, why, config.steps if last is None else last)
 
 
 def _train(plan):
@@ -125,7 +128,7 @@ def _train(plan):
             config, cache_dir=workdir / "data", resumes=checkpoints.any_saved(workdir)
         )
         saved, first = _resume(plan, gan)
-        if first >= config.steps:
+        if first >= plan.last:
             return Outcome(first, first, stopped=False)
         _begin(plan, gan, images, first, names)
         watch = _watch(plan, images)
@@ -133,13 +136,13 @@ def _train(plan):
             gan.fit(
                 _batches(config, images, first),
                 # StepsPerCall ends the training: this only bounds the number of calls.
-                steps_per_epoch=config.steps - first,
+                steps_per_epoch=plan.last - first,
                 callbacks=_callbacks(plan, images, saved, watch, caught),
                 shuffle=False,
                 verbose=0,
             )
         _refuse_collapse(config, gan, watch)
-        return Outcome(first, gan.step, stopped=gan.step < config.steps)
+        return Outcome(first, gan.step, stopped=gan.step < plan.last)
 
 
 def _exclusive(plan):
@@ -240,7 +243,7 @@ def _begin(plan, gan, images, first, names):
     logger.info("data: %s", images.describe())
     logger.info("devices: %s", plan.devices)
     start = f"resumes from step {first:,}" if first else "starts"
-    logger.info("training %s, to step %s, in %s", start, f"{config.steps:,}", plan.workdir)
+    logger.info("training %s, to step %s, in %s", start, f"{plan.last:,}", plan.workdir)
 
 
 def _watch(plan, images):
@@ -264,7 +267,7 @@ def _callbacks(plan, images, saved, watch, caught):
     intervals = [config.log_every, config.sample_every, config.checkpoint_every]
     intervals += [config.evaluate_every] if config.evaluate_every else []
     return [
-        callbacks.StepsPerCall(config.steps, intervals, lambda: bool(caught), adaptive=alone),
+        callbacks.StepsPerCall(plan.last, intervals, lambda: bool(caught), adaptive=alone),
         watch,
         *(_chief_callbacks(plan, images, saved, watch) if plan.is_chief else []),
         callbacks.Restart(config.log_every),
@@ -277,7 +280,7 @@ def _chief_callbacks(plan, images, saved, watch):
     bounds = {name: _writer(plan, name) for name in callbacks.BOUNDS}
     beside = [
         callbacks.Save(saved, config.checkpoint_every),
-        callbacks.Progress(config.steps, config.batch_size, watch.warnings),
+        callbacks.Progress(plan.last, config.batch_size, watch.warnings),
         callbacks.Samples(writer, workdir / "samples", config.sample_every, *_look(config, images)),
         callbacks.Scalars(writer, bounds, config.log_every, config.batch_size),
     ]
@@ -330,7 +333,7 @@ def describe(config: configs.Config, workdir: str | os.PathLike) -> str:
 
 
 def _look(config, images):
-    """What to draw time and again, and what to hold it against."""
+    """What to draw time and again, and what to compare it with."""
     if isinstance(images, data.Points):
         return callbacks.Density(images), None
     if config.conditional:
@@ -343,5 +346,5 @@ def _look(config, images):
 def _some(images):
     """Real examples as the discriminator sees them; all different, unless there is only one."""
     count = NEIGHBOURS if isinstance(images, data.Points) else min(NEIGHBOURS, images.count)
-    count = max(2, count)  # What is near is told by pairs.
+    count = max(2, count)  # Pairs say what is near.
     return next(iter(images.batches(count, seed=configs.random_streams.EXAMPLES))).numpy()

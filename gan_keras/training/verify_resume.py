@@ -65,7 +65,7 @@ def verify(workdir, steps=20, checkpoint=None):
 
     Raises:
         UserError: the folder holds no run, no whole checkpoint, or the disk is full.
-        UsageError: `steps` is too small, or there is no such checkpoint.
+        UsageError: `steps` is too small, or there is no checkpoint of that step.
         KeyboardInterrupt: it was stopped by a signal.
     """
     if steps < 2:
@@ -80,18 +80,18 @@ def verify(workdir, steps=20, checkpoint=None):
         sample_every=_NEVER,
         checkpoint_every=_NEVER,
         evaluate_every=0,
-        steps=first + steps,
     )
+    last = first + steps
     with tempfile.TemporaryDirectory(prefix="gan-keras-verify-") as folder:
         whole, halves = Path(folder, "whole"), Path(folder, "halves")
         for copy in (whole, halves):
             _copy(workdir, first, copy)
         logger.info("training %d steps from step %s in one go", steps, f"{first:,}")
-        _train(config, whole)
+        _train(config, whole, last)
         logger.info("training %d steps, a stop, and %d steps", before, steps - before)
-        _train(dataclasses.replace(config, steps=first + before), halves)
-        _train(config, halves)
-        one, other = (_variables(copy, config.steps) for copy in (whole, halves))
+        _train(config, halves, first + before)
+        _train(config, halves, last)
+        one, other = (_variables(copy, last) for copy in (whole, halves))
     return Verdict(first, (before, steps - before), len(one), _differences(one, other))
 
 
@@ -111,6 +111,8 @@ def _copy(workdir, step, to):
             for path in checkpoint_files.paths(checkpoints.directory(workdir), step):
                 with contextlib.suppress(FileNotFoundError):  # One that is older than the seals.
                     shutil.copy(path, checkpoints.directory(to))
+        with contextlib.suppress(FileNotFoundError):  # A run without labels has none.
+            shutil.copy(workdir / configs.CLASSES_FILE, to)
         (to / "data").mkdir()
         for path in (workdir / "data").glob("*"):
             (to / "data" / path.name).symlink_to(path.resolve())
@@ -118,11 +120,11 @@ def _copy(workdir, step, to):
         raise UserError(f"{to}: cannot be written: {files.why(error)}, or set TMPDIR") from None
 
 
-def _train(config, folder):
+def _train(config, folder, last):
     level = run.logger.level
     run.logger.setLevel(logging.WARNING)  # Of a temporary folder nobody wants to read.
     try:
-        if run.train(config, folder).stopped:
+        if run.train(config, folder, last).stopped:
             raise KeyboardInterrupt
     finally:
         run.logger.setLevel(level)

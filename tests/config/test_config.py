@@ -10,9 +10,10 @@ from gan_keras.config.config import PRESETS, Config, from_preset
 from gan_keras.errors import UsageError, UserError
 
 DIGITS = from_preset("digits")
+PENALISED = from_preset("digits", network="plain")
 
 
-@pytest.mark.parametrize("preset", ["digits", "mnist", "mlp"])
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name != "pictures"])
 def test_presets_are_valid_and_named(preset):
     assert from_preset(preset).preset == preset
 
@@ -96,6 +97,29 @@ def test_a_folder_without_a_run_is_named(tmp_path):
         configs.load(tmp_path / "empty")
 
 
+def test_the_length_of_a_cosine_may_not_change():
+    falling = dataclasses.replace(DIGITS, learning_rate_schedule="cosine")
+    with pytest.raises(UsageError, match="steps 3000 -> 4000"):
+        configs.check_resumable(falling, dataclasses.replace(falling, steps=4000), "runs/x")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"r1_weight": 1.0}, "--r1_weight=1.0: .*; choose --network=plain or mlp"),
+        ({"network": "maxout", "r2_weight": 1.0}, "--r2_weight=1.0: .* maxout"),
+        ({"dataset": "ring", "conditional": True}, "--conditional: ring has no classes"),
+        (
+            {"learning_rate_schedule": "cosine", "learning_rate_decay": 1.5},
+            "--learning_rate_decay=1.5: not beside --learning_rate_schedule=cosine",
+        ),
+    ],
+)
+def test_what_does_not_go_together(fields, said):
+    with pytest.raises(UsageError, match=f"^{said}"):
+        from_preset("digits", **fields)
+
+
 def test_length_and_intervals_may_change():
     wanted = dataclasses.replace(DIGITS, steps=1, log_every=1, sample_every=1, checkpoint_every=1)
     configs.check_resumable(DIGITS, wanted, "runs/x")
@@ -121,10 +145,14 @@ def test_any_other_change_is_refused_with_the_difference(field):
         "final_momentum": 0.25,
         "ema_decay": 0.25,
         "mixed_precision": "bfloat16",
+        "conditional": True,
+        "learning_rate_schedule": "cosine",
+        "beta_2": 0.25,
     }.get(field, 17)
-    wanted = dataclasses.replace(DIGITS, **{field: other})
+    stored = PENALISED if field.startswith(("r1", "r2")) else DIGITS
+    wanted = dataclasses.replace(stored, **{field: other})
     with pytest.raises(UsageError) as caught:
-        configs.check_resumable(DIGITS, wanted, "runs/x")
+        configs.check_resumable(stored, wanted, "runs/x")
     message = str(caught.value)
     assert message.startswith("--workdir=runs/x: ")
     assert f"{field} {getattr(DIGITS, field)!r} -> {other!r}" in message

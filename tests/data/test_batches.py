@@ -112,6 +112,32 @@ def test_values_come_in_the_order_of_the_images():
         np.testing.assert_array_equal(together, values[order])
 
 
+@pytest.mark.parametrize("per_step", [1, 3])
+@pytest.mark.parametrize("start", [0, 7])
+def test_labelled_batches_are_the_same_images_with_their_own_labels(start, per_step):
+    """A label is the image's number by tens: so each tells that it is at its place."""
+    images = numbered(50)
+    arguments = {"start": start, "per_step": per_step}
+    dataset = images.batches(4, 3, labels=True, **arguments)
+    pairs = [pair for step in dataset.take(9) for pair in (step if per_step > 1 else [step])]
+    pixels = np.concatenate([pixels.numpy() for pixels, _ in pairs])
+    labels = np.concatenate([labels.numpy() for _, labels in pairs])
+    order = np.rint((pixels[:, 0, 0, 0] + 1) * 127.5).astype(int)
+    np.testing.assert_array_equal(order, seen(images, 9, 4, seed=3, **arguments))
+    np.testing.assert_array_equal(labels, order // 10)
+    spec = tf.TensorSpec((4, 1, 1, 3), tf.float32), tf.TensorSpec((4,), tf.int64)
+    assert dataset.element_spec == (spec if per_step == 1 else (spec,) * per_step)
+    assert dataset.cardinality() == tf.data.INFINITE_CARDINALITY
+
+
+def test_a_picture_of_the_data_by_class():
+    found = numbers(numbered(25).by_class([2, 0], columns=6))
+    np.testing.assert_array_equal(found // 10, [2] * 6 + [0] * 6)
+    # Of class 2 there are five, of which one comes again.
+    assert len(set(found[:6])) == 5
+    assert len(set(found[6:])) == 6
+
+
 def test_labels():
     np.testing.assert_array_equal(numbered(25).labels(), np.repeat([0, 1, 2], [10, 10, 5]))
     without = batches.Images("numbered", numbered(3).rows)

@@ -23,7 +23,7 @@ def machine(monkeypatch):
     ("gpus", "cpu", "chosen", "why"),
     [
         ([], ["avx512f"], "float32", "no arithmetic"),
-        ([], ["avx512_bf16"], "float32", "--mixed_precision=bfloat16 may still be faster"),
+        ([], ["avx512_bf16"], "bfloat16", "AVX-512"),
         ([], ["avx512_bf16", "amx_bf16"], "bfloat16", "AMX"),
         ([(7, 5)], ["amx_bf16"], "float32", "compute capability 7.5"),
         ([(9, 0), (8, 0)], [], "bfloat16", "compute capability 8.0"),
