@@ -14,7 +14,9 @@ from gan_keras import data, networks
 from gan_keras.config import random_streams as streams
 from gan_keras.data import order
 from gan_keras.evaluation import classifier, image_scores, judge
+from gan_keras.exporting.served import Served
 from gan_keras.game import GAN
+from gan_keras.game.conditional import draw_labels
 from gan_keras.metrics import bootstrap, kid
 from gan_keras.networks import maxout
 from gan_keras.training import callbacks, run
@@ -291,3 +293,22 @@ def test_every_number_is_in_a_table():
     tables = {*streams.PAIRS, *streams.KEYS, *streams.GENERATORS}
     numbers = {name for name, value in vars(streams).items() if isinstance(value, int)}
     assert numbers - {"MOST_TENSORS", "DROPOUT_LAYERS"} == tables
+
+
+def test_a_served_picture_draws_from_its_streams(drawn):
+    """Latents and, where no class is asked for, the class; whatever the seed."""
+    latents, label = keras.Input((3,)), keras.Input((), dtype="int64")
+    generator = keras.Model([latents, label], keras.layers.Reshape((1, 1, 3))(latents))
+    served = Served(generator, "normal", classes=("cat", "dog"))
+    asked = [-(2**63), 0, 2**63 - 1]
+    served.sample(tf.constant(asked, tf.int64))
+    classes = [(seed, streams.SERVED_CLASS) for seed in asked]
+    assert drawn == classes + [(seed, streams.SERVED) for seed in asked]
+
+
+def test_classes_of_scored_samples_have_a_stream_of_their_own(drawn):
+    draw_labels(4, 10, (LAST_SEED, streams.EVALUATION))
+    assert drawn == [(streams.LABELS + LAST_SEED, streams.EVALUATION)]
+    first, second = streams.PAIRS["LABELS"]
+    assert drawn[0][0] in first
+    assert drawn[0][1] in second
