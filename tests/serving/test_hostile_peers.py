@@ -278,7 +278,7 @@ def test_the_largest_body_gives_way():
 def test_limits_fit_the_descriptors(monkeypatch):
     open_now = 10
     monkeypatch.setattr("os.listdir", lambda folder: range(open_now))
-    for soft, most in ((1024, 483), (200, 71), (10**6, 512), (-1, 512), (20, 1)):
+    for soft, most in ((1024, 443), (200, 71), (10**6, 512), (-1, 512), (20, 1)):
         monkeypatch.setattr("resource.getrlimit", lambda _, soft=soft: (soft, soft))
         assert Limits().fitted().connections == most
 
