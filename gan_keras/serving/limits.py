@@ -6,7 +6,7 @@ import resource
 
 from gan_keras.exporting import contract
 
-SPARE_DESCRIPTORS = 48  # for a model's files while it is loaded, event loops, logs
+SPARE_DESCRIPTORS = 48  # at least, for the files of a model while it is loaded, logs, and the like
 
 
 def _limit(default, text):
@@ -71,7 +71,8 @@ class Limits:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft == resource.RLIM_INFINITY:
             return self
-        free = soft - len(os.listdir("/dev/fd")) - SPARE_DESCRIPTORS
+        # gRPC takes a connection before it finds it to be one too many.
+        free = soft - len(os.listdir("/dev/fd")) - max(SPARE_DESCRIPTORS, soft // 8)
         return dataclasses.replace(self, connections=max(1, min(self.connections, free // 2)))
 
 

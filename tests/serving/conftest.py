@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+import tensorflow as tf
 
 from gan_keras.exporting import contract
 from gan_keras.serving import servable
@@ -51,3 +52,22 @@ def gate(monkeypatch):
     monkeypatch.setattr(servable.Signature, "__call__", held)
     yield opened, waiting
     opened.set()
+
+
+@pytest.fixture(scope="module")
+def pictures(saved):
+    """Seed 7 in each model, as JSON has it."""
+    return {
+        name: tf.saved_model.load(str(saved / name))
+        .signatures["sample"](seed=tf.constant([7], tf.int64))["images"]
+        .numpy()
+        .tolist()
+        for name in ("first", "second")
+    }
+
+
+@pytest.fixture
+def base(saved, tmp_path):
+    """A base path with version 1."""
+    place(saved / "first", tmp_path / "generator", 1)
+    return tmp_path / "generator"

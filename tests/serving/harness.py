@@ -20,7 +20,7 @@ from gan_keras.serving import server
 
 LATENT_DIM = 4
 HEIGHT, WIDTH, CHANNELS = 6, 5, 3
-DEADLINE = 30  # seconds; only a test that fails waits for so long
+DEADLINE = 120  # seconds; only a test that fails waits for so long
 
 
 def save_generator(folder, scale=1.0):

@@ -230,6 +230,32 @@ def test_a_reply_that_nobody_reads():
     assert all_of_them.count() == 2
 
 
+def test_a_client_that_reads_nothing(model, monkeypatch):
+    close, closed = connections.Connections.close_unread, []
+
+    def counted(self, now):
+        before = self.count()
+        close(self, now)
+        closed.extend([now] * (before - self.count()))
+
+    monkeypatch.setattr(connections, "WATCH_SECONDS", 0.01)
+    monkeypatch.setattr(connections.Connections, "close_unread", counted)
+    body = b'{"signature_name":"sample","inputs":[' + b"7," * 49_999 + b"7]}"
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+    limits = Limits(rows=50_000, send_seconds=0.1)
+    with (
+        serving(model, limits=limits) as running,
+        sockets(running.rest, 1, head.encode() + body) as idle,
+    ):
+        until(lambda: closed)
+        received = 0
+        with contextlib.suppress(ConnectionResetError):
+            while more := idle[0].recv(2**20):
+                received += len(more)
+        assert received < 50_000 * 6 * 5 * 3 * 2  # bytes of the whole reply, at the least
+        answered(running)
+
+
 def test_connections_that_are_answered_are_not_closed():
     all_of_them = connections.Connections(Limits(connections=2))
     first, second, third, fourth = peers = [Peer() for _ in range(4)]
@@ -278,7 +304,7 @@ def test_the_largest_body_gives_way():
 def test_limits_fit_the_descriptors(monkeypatch):
     open_now = 10
     monkeypatch.setattr("os.listdir", lambda folder: range(open_now))
-    for soft, most in ((1024, 483), (200, 71), (10**6, 512), (-1, 512), (20, 1)):
+    for soft, most in ((1024, 443), (200, 71), (10**6, 512), (-1, 512), (20, 1)):
         monkeypatch.setattr("resource.getrlimit", lambda _, soft=soft: (soft, soft))
         assert Limits().fitted().connections == most
 

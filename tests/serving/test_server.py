@@ -15,7 +15,7 @@ from gan_keras.errors import UserError
 from gan_keras.exporting import contract
 from gan_keras.serving import servable, server
 from gan_keras.serving.settings import ModelSettings
-from tests.serving.harness import listener, place, serving, until
+from tests.serving.harness import listener, serving, until
 
 
 def sample(model=contract.MODEL_NAME):
@@ -24,12 +24,6 @@ def sample(model=contract.MODEL_NAME):
     request.model_spec.signature_name = "sample"
     request.inputs["seed"].CopyFrom(tf.make_tensor_proto([7], tf.int64))
     return request
-
-
-@pytest.fixture
-def base(saved, tmp_path):
-    place(saved / "first", tmp_path / "generator", 1)
-    return tmp_path / "generator"
 
 
 def test_open_requests_are_answered_before_the_end(base, gate):
