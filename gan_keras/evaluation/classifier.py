@@ -204,6 +204,25 @@ def cache_folder():
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "gan_keras"
 
 
+def extractor_for(config):
+    """Returns the features that images of this configuration can be scored in now.
+
+    Args:
+        config: A Config of images.
+
+    Returns:
+        `classifier` where the data set has its classifier, or has classes to make it of;
+        `pixels` elsewhere.
+    """
+    if default_path(config.dataset, config.image_size, config.channels).is_file():
+        return "classifier"
+    try:
+        labels = data.load(config).labels()
+    except UsageError:  # It has none.
+        return "pixels"
+    return "classifier" if len(np.unique(labels)) > 1 else "pixels"
+
+
 def command(dataset, image_size, channels, data_dir=""):
     """Returns the command line that makes the classifier at `default_path`."""
     words = [f"--dataset={dataset}", f"--image_size={image_size}", f"--channels={channels}"]
@@ -283,11 +302,13 @@ def _check_writable(path):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{path.parent}: cannot be made: {error.strerror}; name another") from None
+        raise UserError(
+            f"{path.parent}: cannot be made: {error.strerror}; choose another"
+        ) from None
     if path.is_dir():
-        raise UserError(f"{path}: is a folder; name a file in it")
+        raise UserError(f"{path}: is a folder; choose a file in it")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise UserError(f"{path.parent}: cannot be written to; name another folder")
+        raise UserError(f"{path.parent}: cannot be written to; choose another folder")
 
 
 def _write(path, network, about):
