@@ -230,7 +230,7 @@ def test_over_seeds_needs_runs_that_differ_in_nothing_else(tmp_path, capsys):
     (other,) = scored_runs(tmp_path, [0.5], "small", width=8)
     for arguments, text in (
         (places[:1], "precision of run_0, step 20 has no other run of the same configuration"),
-        ([*places, other], "precision of run_0, step 20 has no other run"),
+        ([*places, other], "precision of small_0, step 20 has no other run"),
         ([places[0], places[0]], "have the same seed"),
         ([], "name runs"),
     ):
