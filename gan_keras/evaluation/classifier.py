@@ -135,7 +135,7 @@ def make(config, path, epochs=None):
     _check_writable(path)
     images, tests, tested_on = _splits(config)
     labels, test_labels = images.labels(), tests.labels()
-    classes = int(max(labels.max(), test_labels.max())) + 1
+    classes = int(max(labels.max(initial=0), test_labels.max(initial=0))) + 1
     if classes < 2:
         raise UsageError(f"--dataset={config.dataset}: has only one class; choose another")
     epochs = epochs or max(LEAST_EPOCHS, -(-LEAST_IMAGES // images.count))

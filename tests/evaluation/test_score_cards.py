@@ -240,7 +240,7 @@ def test_over_seeds_needs_runs_that_differ_in_nothing_else(tmp_path, capsys):
     assert compare.run(["--over=seed", *places, *twins]) == 0
     output = capsys.readouterr().out
     for name in ("run_0", "small_0"):
-        assert f"| mnist, 2 seeds as {name}, step 20 |" in output
+        assert f"| mnist, 2 seeds as {name}, step 20 " in output
 
 
 def test_a_run_without_scores_is_told_what_to_run(tmp_path, capsys):
