@@ -79,9 +79,11 @@ def _classify(values):
     made = classifier.make(config, path, values.epochs)
     print(f"accuracy: {made.about['accuracy']:.2%} of {made.about['tested_on']}")
     print(f"wrote {path}, SHA-256 {made.sha256}")
-    evaluate = ["gan-keras-evaluate", f"--workdir=runs/{preset or 'NAME'}"]
-    evaluate += [] if path == usual else [f"--classifier={path}"]
-    print(f"next:  {shlex.join(evaluate)}")
+    run = Path("runs", preset or "")
+    if preset and (run / configs.CONFIG_FILE).is_file():
+        evaluate = ["gan-keras-evaluate", f"--workdir={run}"]
+        evaluate += [] if path == usual else [f"--classifier={path}"]
+        print(f"next:  {shlex.join(evaluate)}")
 
 
 def _preset(dataset):

@@ -15,10 +15,22 @@ from typing import TYPE_CHECKING
 from gan_keras import lazy
 
 if TYPE_CHECKING:
+    from gan_keras.evaluation.classifier import extractor_for as extractor_for
     from gan_keras.evaluation.judge import Judge as Judge
     from gan_keras.evaluation.judge import evaluate as evaluate
     from gan_keras.evaluation.judge import judge_while_training as judge_while_training
+    from gan_keras.evaluation.point_scores import edges as edges
+    from gan_keras.evaluation.point_scores import jsd as jsd
 
-__all__ = ["Judge", "evaluate", "judge_while_training"]
+_HOMES = {
+    "Judge": "gan_keras.evaluation.judge",
+    "edges": "gan_keras.evaluation.point_scores",
+    "evaluate": "gan_keras.evaluation.judge",
+    "extractor_for": "gan_keras.evaluation.classifier",
+    "jsd": "gan_keras.evaluation.point_scores",
+    "judge_while_training": "gan_keras.evaluation.judge",
+}
 
-__getattr__ = lazy(__name__, {name: "gan_keras.evaluation.judge" for name in __all__})
+__all__ = ["Judge", "edges", "evaluate", "extractor_for", "jsd", "judge_while_training"]
+
+__getattr__ = lazy(__name__, _HOMES)

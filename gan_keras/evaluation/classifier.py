@@ -136,7 +136,7 @@ def make(config, path, epochs=None):
     _check_writable(path)
     images, tests, tested_on = _splits(config)
     labels, test_labels = images.labels(), tests.labels()
-    classes = int(max(labels.max(), test_labels.max())) + 1
+    classes = int(max(labels.max(initial=0), test_labels.max(initial=0))) + 1
     if classes < 2:
         raise UsageError(f"--dataset={config.dataset}: has only one class; choose another")
     epochs = epochs or max(LEAST_EPOCHS, -(-LEAST_IMAGES // images.count))
@@ -203,6 +203,25 @@ def cache_folder():
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "gan_keras"
+
+
+def extractor_for(config):
+    """Returns the features that images of this configuration can be scored in now.
+
+    Args:
+        config: A Config of images.
+
+    Returns:
+        `classifier` where the data set has its classifier, or has classes to make it of;
+        `pixels` elsewhere.
+    """
+    if default_path(config.dataset, config.image_size, config.channels).is_file():
+        return "classifier"
+    try:
+        labels = data.load(config).labels()
+    except UsageError:  # It has none.
+        return "pixels"
+    return "classifier" if len(np.unique(labels)) > 1 else "pixels"
 
 
 def command(dataset, image_size, channels, data_dir=""):
@@ -288,7 +307,7 @@ def _check_writable(path):
             f"{path.parent}: cannot be made: {error.strerror}; choose another"
         ) from None
     if path.is_dir():
-        raise UserError(f"{path}: is a folder; name a file in it")
+        raise UserError(f"{path}: is a folder; choose a file in it")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise UserError(f"{path.parent}: cannot be written to; choose another folder")
 

@@ -5,6 +5,7 @@ Scores compare only with scores by the same extractor: `describe` goes into ever
 
 import contextlib
 import hashlib
+import logging
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,8 +15,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gan_keras import config as configs
 from gan_keras.errors import UsageError, UserError
 from gan_keras.evaluation import classifier
+
+logger = logging.getLogger(__name__)
 
 # Named, placed and checked as `keras.applications.InceptionV3` does it; the MD5 is Keras'.
 INCEPTION_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -78,8 +82,9 @@ def load(name, *, dataset, image_size, channels, path=None, data_dir=""):
         data_dir: As the flag, for the command that a message may name.
 
     Raises:
-        UsageError: unknown extractor, or the classifier is missing, or is for other images.
-        UserError: the classifier's file is corrupt, or weights cannot be had now.
+        UsageError: no such extractor or file, a classifier of other images, or a data set without
+            classes to train one on.
+        UserError: the classifier's file is damaged, or weights cannot be had now.
     """
     if name not in EXTRACTORS:
         raise UsageError(f"--extractor={name}: choose from {', '.join(EXTRACTORS)}")
@@ -90,13 +95,12 @@ def load(name, *, dataset, image_size, channels, path=None, data_dir=""):
 
 def _classifier(dataset, image_size, channels, path, data_dir):
     """The 128 features of a classifier that was trained on the data set's own labels."""
-    file = Path(path or classifier.default_path(dataset, image_size, channels))
+    images = dataset, image_size, channels
+    file = Path(path or classifier.default_path(*images))
     make = classifier.command(dataset, image_size, channels, data_dir)
-    if not file.is_file():
-        # Named as given; a file in its usual place was never given.
-        which = f"--classifier={path}: file not found" if path else f"{file}: no classifier there"
-        raise UsageError(f"{which}; make {'the usual one' if path else 'it'} with: {make}")
-    found = classifier.load(file)
+    if path and not file.is_file():
+        raise UsageError(f"--classifier={path}: no such file; make the usual one with: {make}")
+    found = classifier.load(file) if file.is_file() else _made(file, *images, data_dir)
     about = found.about
     if (about["image_size"], about["channels"]) != (image_size, channels):
         made_for, wanted = (
@@ -130,6 +134,19 @@ def _classifier(dataset, image_size, channels, path, data_dir):
             "same file, as its SHA-256 tells",
         },
     )
+
+
+def _made(file, dataset, image_size, channels, data_dir):
+    """Trains the data set's classifier when it is first needed, and keeps it."""
+    logger.info("%s has no classifier yet: training one, which is kept in %s", dataset, file)
+    config = configs.Config(
+        dataset=dataset, image_size=image_size, channels=channels, data_dir=data_dir
+    )
+    try:
+        return classifier.make(config, file)
+    except UsageError as error:
+        reason = str(error).split(";")[0]
+        raise UsageError(f"{reason}; choose --extractor=pixels or --extractor=inception") from None
 
 
 def _inception(dataset, image_size, channels, path, data_dir):

@@ -38,8 +38,8 @@ class ImageScores:
     """
 
     METRICS: ClassVar = {
-        "frechet_distance": ("frechet", "squared feature units", "lower"),
-        "kernel_distance": ("kid", "squared MMD", "lower"),
+        "frechet_distance": ("frechet_distance", "squared feature units", "lower"),
+        "kernel_distance": ("kernel_distance", "squared MMD", "lower"),
         "precision": ("precision_and_recall", "share of generated images", "higher"),
         "recall": ("precision_and_recall", "share of real images", "higher"),
         "density": ("density_and_coverage", "balls / k", "higher"),
@@ -126,8 +126,8 @@ class ImageScores:
         if function == "parzen":
             return self._parzen(samples)
         functions = {
-            "frechet": self._frechet,
-            "kid": self._kid,
+            "frechet_distance": self._frechet,
+            "kernel_distance": self._kid,
             "precision_and_recall": self._precision_and_recall,
             "density_and_coverage": self._density_and_coverage,
         }

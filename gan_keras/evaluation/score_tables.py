@@ -55,9 +55,9 @@ def select(groups):
             if fitting:
                 # Of equals the last, as `max` would take the first.
                 most = max(fitting[::-1], key=lambda text: each[text].protocol["num_generated"])
-                keep.add(most)
+                keep.add((key, most))
     return [
-        [card for card in cards if card.measured_by in keep]
+        [card for card in cards if (column(card), card.measured_by) in keep]
         for cards, keep in zip(groups, chosen, strict=True)
     ]
 

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from gan_keras import config as configs
 from gan_keras.cli import classify, flags
 from gan_keras.evaluation import classifier
 
@@ -42,19 +43,25 @@ def test_sizes_default_to_those_that_presets_train(asked, dataset, size):
     assert path == classifier.default_path(dataset, size, 1)
 
 
-def test_what_is_told(asked, capsys, tmp_path):
+def test_what_is_printed(asked, capsys, tmp_path, monkeypatch):
+    """`next:` names a run that is there, or is missing itself."""
+    monkeypatch.chdir(tmp_path)
     assert classify.run(["--dataset=digits"]) == 0
     usual = classifier.default_path("digits", 16, 1)
-    assert capsys.readouterr().out.splitlines() == [
+    lines = [
         "accuracy: 98.77% of 359 images, a fifth, kept out",
         f"wrote {usual}, SHA-256 abc",
-        "next:  gan-keras-evaluate --workdir=runs/digits",
     ]
-    assert classify.run(["--dataset=emnist", f"--output={tmp_path}/my file.npz"]) == 0
+    assert capsys.readouterr().out.splitlines() == lines
+    configs.save(configs.from_preset("digits"), tmp_path / "runs" / "digits")
+    assert classify.run(["--dataset=digits"]) == 0
+    evaluate = "next:  gan-keras-evaluate --workdir=runs/digits"
+    assert capsys.readouterr().out.splitlines() == [*lines, evaluate]
+    assert classify.run(["--dataset=digits", f"--output={tmp_path}/my file.npz"]) == 0
     command = capsys.readouterr().out.splitlines()[-1].removeprefix("next:  ")
     assert shlex.split(command) == [
         "gan-keras-evaluate",
-        "--workdir=runs/NAME",
+        "--workdir=runs/digits",
         f"--classifier={tmp_path}/my file.npz",
     ]
 
@@ -95,9 +102,8 @@ def test_the_command_itself(program, tmp_path):
         "classify", "--dataset=digits", "--image_size=8", "--epochs=1", f"--output={path}"
     )
     assert result.returncode == 0, result.stderr
-    data, accuracy, wrote, following = result.stdout.splitlines()
+    data, accuracy, wrote = result.stdout.splitlines()
     assert data.startswith("data: digits, 1,438 images 8x8x1 of 10 classes; tested on 359 images")
     assert accuracy.startswith("accuracy: ")
     assert wrote == f"wrote {path}, SHA-256 {classifier.load(path).sha256}"
-    assert following.endswith(f" --classifier={path}")
     assert "images/s" in result.stderr

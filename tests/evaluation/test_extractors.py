@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from gan_keras import config as configs
 from gan_keras import data
 from gan_keras.errors import UsageError, UserError
 from gan_keras.evaluation import classifier, extractors
@@ -69,16 +70,30 @@ def test_the_usual_classifier_is_found(file, monkeypatch):
     assert extractors.load("classifier", **WANTED).sha256 == classifier.load(file).sha256
 
 
-def test_a_missing_classifier_is_one_line_with_the_command(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+def test_a_file_that_is_missing_is_one_line_with_the_command():
     with pytest.raises(UsageError) as caught:
-        extractors.load("classifier", **WANTED, data_dir="/my data")
+        extractors.load("classifier", path="nowhere", **WANTED, data_dir="/my data")
     assert str(caught.value) == (
-        f"{tmp_path}/gan_keras/classifiers/digits-8x8x1.npz: no classifier there; make it with: "
+        "--classifier=nowhere: no such file; make the usual one with: "
         "gan-keras-classifier --dataset=digits --image_size=8 --channels=1 '--data_dir=/my data'"
     )
-    with pytest.raises(UsageError, match=r"^--classifier=nowhere: file not found; make the usual"):
-        extractors.load("classifier", **WANTED, path="nowhere")
+
+
+def test_pictures_without_classes_have_no_classifier(tmp_path, monkeypatch):
+    """Evaluation says what works instead, and `extractor_for` knows it beforehand."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("flat/a.png", "flat/b.png", "sorted/x/a.png", "sorted/y/b.png", "one/x/a.png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), len(name)).save(path)
+    expected = {"flat": "pixels", "one": "pixels", "sorted": "classifier"}
+    for name, extractor in expected.items():
+        images = {**WANTED, "dataset": f"folder:{tmp_path / name}"}
+        assert classifier.extractor_for(configs.Config(**images)) == extractor
+        if extractor == "pixels":
+            with pytest.raises(UsageError, match="choose --extractor=pixels or"):
+                extractors.load("classifier", **images)
+    assert classifier.extractor_for(configs.Config(**WANTED)) == "classifier"
 
 
 def test_a_classifier_of_other_images_is_refused(file):

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from gan_keras import data, scoring
+from gan_keras import data
 from gan_keras.checkpoints import save_restore as checkpoints
 from gan_keras.cli import evaluate, train
 from gan_keras.config import config as configs
 from gan_keras.drawing.images import to_uint8
+from gan_keras.evaluation import classifier, image_scores, score_cards
 from gan_keras.evaluation import judge as evaluation
-from gan_keras.evaluation import score_cards
 from gan_keras.game.priors import PRIORS
 from gan_keras.metrics import frechet, kid, modes, neighbours, parzen
 from gan_keras.training import run as training
@@ -25,7 +25,7 @@ COUNT = 200
 def fewer_replicates():
     """Of the bootstrap: as few as it takes for an interval of 95 %."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scoring.images, "REPLICATES", 40)
+        patch.setattr(image_scores, "REPLICATES", 40)
         yield
 
 
@@ -137,12 +137,11 @@ def test_evaluation_while_training(tmp_path, small_run):
     workdir = tmp_path / "ring"
     flags = ("--preset=ring", "--width=8", "--steps=20", f"--workdir={workdir}")
     assert train.run([*flags, "--evaluate_every=10", "--checkpoint_every=10"]) == 0
-    assert sorted(path.name for path in (workdir / "scores").iterdir()) == [
-        f"step-0000{step}-{metric}-none.json"
-        for step in (10, 20)
-        for metric in ("high_quality", "modes_covered")
+    cards = [score_cards.load(path) for path in (workdir / "scores").iterdir()]
+    assert sorted((card.step, card.metric) for card in cards) == [
+        (step, metric) for step in (10, 20) for metric in ("high_quality", "jsd", "modes_covered")
     ]
-    during = score_cards.load(workdir / "scores" / "step-000010-high_quality-none.json")
+    (during,) = (card for card in cards if (card.step, card.metric) == (10, "high_quality"))
     (after,) = evaluation.evaluate(workdir, ["high_quality"], 2000, step=10)
     assert dataclasses.replace(after, wall_seconds=during.wall_seconds) == during
 
@@ -155,7 +154,8 @@ def test_modes_of_a_mixture_that_is_met_exactly():
     samples = points.sample(5000, seed=1) / points.scale
     about = {"subject": "x", "run": "r", "step": 1, "preset": None, "training_seed": 0}
     found = judge._cards(judge.scores.samples(samples), **about)
-    covered, good = found
+    jsd, covered, good = found
+    assert jsd.value < 0.02
     assert covered.value == covered.interval["low"] == covered.interval["high"] == 8
     assert sum(covered.details["high_quality_samples_of_each"]) == round(5000 * good.value)
     # 1 - exp(-9/2) = 0.98889; five standard deviations of 5,000 draws are 0.0074.
@@ -172,7 +172,7 @@ def test_modes_of_a_mixture_that_is_met_exactly():
         (("--workdir={run}", "--metrics=beauty"), 2, "--metrics=beauty: choose from frechet"),
         (("--workdir={run}", "--extractor=eyes"), 2, "--extractor=eyes: choose from"),
         (("--workdir={run}", "--checkpoint=11"), 2, "--checkpoint=11: not kept"),
-        (("--workdir={run}",), 2, "gan-keras-classifier --dataset=digits --image_size=16"),
+        (("--workdir={run}", "--classifier=nowhere"), 2, "--classifier=nowhere: no such file"),
         (("--workdir={run}", "--extractor=pixels", "--num_samples=50"), 2, "--num_samples=50"),
     ],
 )
@@ -192,6 +192,45 @@ def test_the_command_prints_a_table_and_the_files(small_run, capsys):
     output = capsys.readouterr().out
     assert "small, step 30" in output
     assert "uniform noise" in output
+    assert "intervals: 95 %, of sampling alone" in output
+    assert "real images: digits has no test split" in output
     assert f"wrote 4 cards to {small_run}/scores" in output
-    card = json.loads((small_run / "scores" / "step-000030-parzen-pixels.json").read_text())
+    (path,) = (small_run / "scores").glob(f"step-000030-parzen-pixels-{COUNT}-*.json")
+    # Of this protocol two are there, by the seeds 3 and 0.
+    card = json.loads(path.read_text())
     assert card["unit"] == "nats"
+
+
+def test_names_of_the_literature_and_one_card(small_run, capsys):
+    flags = ("--metrics=KID", f"--num_samples={COUNT}", "--extractor=pixels", "--noreferences")
+    assert evaluate.run([f"--workdir={small_run}", *flags]) == 0
+    output = capsys.readouterr().out
+    assert "kernel distance (pixels) ↓" in output
+    assert "computing kernel distance" in output
+    assert f"wrote 1 card to {small_run}/scores" in output
+
+
+def test_another_number_of_samples_replaces_nothing(small_run):
+    folder = small_run / "scores"
+    before = {path.name: path.read_bytes() for path in folder.glob("*.json")}
+    (card,) = evaluation.evaluate(
+        small_run, ["precision"], COUNT - 50, extractor="pixels", references=False
+    )
+    for name, content in before.items():
+        assert (folder / name).read_bytes() == content
+    assert card.file not in before
+    (folder / card.file).unlink()
+
+
+def test_a_classifier_is_made_when_it_is_first_needed(small_run, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(classifier, "LEAST_IMAGES", 1)
+    monkeypatch.setattr(classifier, "LEAST_EPOCHS", 1)
+    caplog.set_level("INFO")
+    made = classifier.default_path("digits", 16, 1)
+    for count in (1, 0):
+        (card,) = evaluation.evaluate(small_run, ["precision"], COUNT, references=False)
+        assert card.protocol["extractor"]["sha256"] == classifier.load(made).sha256
+        assert caplog.text.count("digits has no classifier yet") == count
+        caplog.clear()
+        (small_run / "scores" / card.file).unlink()

@@ -6,22 +6,16 @@ import numpy as np
 import tensorflow as tf
 from scipy import special
 
-from gan_keras import theory
+from gan_keras import evaluation, theory
 from gan_keras.drawing import figures
-from gan_keras.metrics import modes
 
-# On a line, cells for the histogram and places of the curves; in the plane, cells as wide as a
-# Gaussian is: finer ones would be empty by chance, coarser ones hide in which part of a mode the
-# samples are.
-LINE_CELLS = 100
-PLACES = 401
+PLACES = 401  # of the curves on a line
 # Of the smooth estimate of p_g, as a share of the narrowest Gaussian of the data: that makes it
 # 1 % wider than it is.
 BANDWIDTH = 0.15
 # Share of p_data's peak. Where the mean of both densities is less, D is asked next to nothing, so
 # that neither D nor D* is shown.
 LEAST_DENSITY = 0.01
-MOST_CELLS = 200  # along each axis of the plane
 HEAT_CELLS = 80
 SHOWN = 1000  # points in the plane; more hide each other and D
 ARROWS = 33
@@ -47,35 +41,16 @@ class Density:
 
     def __init__(self, points):
         self.points = points
-        density = points.density
-        cells = LINE_CELLS
-        low, high = density.window
-        if density.length == 2:
-            cells = min(MOST_CELLS, round((high - low) / density.sigmas.min()))
-        self.edges = np.linspace(low, high, cells + 1)
         self.real = points.sample(SHOWN)
 
     def draw(self, gan, latents):
         generated = self._generate(gan, latents)
-        _, jsd = self._compare(generated)
+        jsd = evaluation.jsd(self.points.density, generated)
         title = f"step {gan.step:,}   JSD {jsd:.3f} nats"
         if blur := self._blur(gan):
             title += f"   D sees a blur of {blur:.2f}"
         plot = self._line if self.points.density.length == 1 else self._plane
         return plot(gan, generated, title), {"jsd": jsd}
-
-    def _compare(self, generated):
-        """Returns the share of the samples in each cell, and the JSD."""
-        density = self.points.density
-        axes = [self.edges] * density.length
-        # What diverged lies outside of every cell, as what lies outside of the window.
-        counts = np.histogramdd(np.nan_to_num(generated, nan=np.inf, posinf=1e30), axes)[0]
-        masses = density.masses(self.edges)
-        everywhere = [
-            np.append(inside, max(0, whole - inside.sum()))
-            for inside, whole in ((counts.astype(np.int64), len(generated)), (masses, 1.0))
-        ]
-        return counts / len(generated), modes.histogram_jsd(*everywhere)
 
     def _line(self, gan, generated, title):
         low, high = self.points.density.window
