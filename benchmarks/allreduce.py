@@ -17,12 +17,7 @@ class Link:
 
 
 def bytes_per_step(generator, discriminator, discriminator_steps=1):
-    """Returns the bytes of gradients that each worker has to have added up in a training step.
-
-    Args:
-        generator, discriminator: Trainable weights; their gradients are float32.
-        discriminator_steps: k of Algorithm 1.
-    """
+    """Returns the bytes of gradients that each worker adds up in a step with k updates of D."""
     return FLOAT32_BYTES * (generator + discriminator_steps * discriminator)
 
 
@@ -30,13 +25,8 @@ def seconds(size, workers, link, reductions=1):
     """Returns how long the all-reduces of a step take.
 
     A ring of N cuts the gradients into N parts and passes them on N - 1 times to add them up, and
-    N - 1 times to tell the sums: 2 (N - 1) (size / (N bandwidth) + latency).
-
-    Args:
-        size: Bytes of all gradients of a step.
-        workers: N.
-        link: A Link.
-        reductions: In how many all-reduces they go, each of which pays for the latency.
+    N - 1 times to spread the sums: 2 (N - 1) (size / (N bandwidth) + latency). Each of several
+    reductions pays for the latency.
     """
     passes = 2 * (workers - 1)
     return passes * (size / workers / link.bandwidth + reductions * link.latency)
@@ -45,10 +35,7 @@ def seconds(size, workers, link, reductions=1):
 def efficiency(step, size, workers, link, reductions=1):
     """Returns which share of N times one worker's speed is left, from 0 to 1.
 
-    Each worker keeps its own batch, and nothing is computed while gradients are added up: an
-    update of D has to be over before G answers to it.
-
-    Args:
-        step: Seconds that a worker computes in each step; the others as in `seconds`.
+    Each worker keeps its own batch, of `step` seconds, and nothing is computed while gradients are
+    added up: an update of D has to be over before G answers to it.
     """
     return step / (step + seconds(size, workers, link, reductions))

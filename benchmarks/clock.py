@@ -52,3 +52,10 @@ class Clock:
     def record(self, steps, elapsed):
         """Takes over a measurement that somebody else's clock made."""
         self.steps, self.elapsed = steps, elapsed
+
+    def time(self, call):
+        """Calls a function without arguments, a step each time, until the time is up."""
+        while True:
+            call()
+            if not self.tick():
+                return

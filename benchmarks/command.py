@@ -6,56 +6,37 @@ have the share in it that they have in a long run.
 """
 
 import math
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import processes
-from gan_keras.config import config as configs
+from benchmarks import processes, workload
+from gan_keras import config as configs
 from gan_keras.errors import UserError
 
-# The presets of these networks train on MNIST, which would have to be downloaded.
-PRESETS = {"dcgan": "mnist", "mlp": "mlp"}
-TAG = "images_per_second"  # written at every `log_every`, but for what is over before it begins
-
-
-def given(network, fields=None):
-    """Returns the preset, and the fields of the configuration that are not the preset's own."""
-    return {"preset": PRESETS[network], "dataset": "digits", **(fields or {})}
+TAG = "images_per_second"  # Written at every `log_every`.
 
 
 class Command:
-    """The contestant.
-
-    Args:
-        network: `dcgan` or `mlp`.
-        images: Not used: the package reads its own, which are the same.
-        fields: Fields of the configuration that the command gets as flags.
-    """
+    """The contestant; it reads the images itself, and gets `fields` as flags."""
 
     def __init__(self, network, images=None, fields=None):
-        self.given = given(network, fields)
-        self.config = configs.from_preset(**self.given)
+        self.overrides = workload.overrides(network, fields)
+        self.config = configs.from_preset(**self.overrides)
         self.images_per_step = self.config.batch_size
         intervals = (self.config.log_every, self.config.sample_every, self.config.checkpoint_every)
-        # The first points are of a run that still finds its pace.
+        # The first points are of a run whose speed is not steady yet.
         self.first = 2 * self.config.log_every
         self.steps = math.lcm(*intervals)
         self.folder = tempfile.TemporaryDirectory()
         self.workdir = Path(self.folder.name, "run")
-        self.gan = None
 
     def arguments(self):
         """Returns what is typed after `python`."""
-        flags = {**self.given, "workdir": self.workdir, "steps": self.first + self.steps}
-        return ["train.py", *(f"--{name}={value}" for name, value in flags.items())]
+        steps = self.first + self.steps
+        return train_arguments(**self.overrides, workdir=self.workdir, steps=steps)
 
     def run(self, clock):
-        arguments = [sys.executable, *self.arguments()]
-        done = subprocess.run(arguments, cwd=processes.ROOT, capture_output=True, text=True)
-        if done.returncode:
-            raise UserError(f"{' '.join(self.arguments())}: {done.stderr.strip() or 'failed'}")
+        processes.package(*self.arguments())
         clock.record(self.steps, span(times(self.workdir), self.first, self.steps))
 
     def wait(self):
@@ -63,12 +44,17 @@ class Command:
 
     def weights(self):
         from benchmarks import ours
-        from gan_keras.checkpoints import save_restore as checkpoints
+        from gan_keras import checkpoints
         from gan_keras.training import run as training
 
         gan = training.build(self.config)
         checkpoints.restore_latest(checkpoints.manager(gan, self.workdir, keep=1))
         return ours.weights(gan)
+
+
+def train_arguments(**flags):
+    """Returns `train.py` and its flags."""
+    return ["train.py", *(f"--{name}={value}" for name, value in flags.items())]
 
 
 def times(workdir):
@@ -85,11 +71,7 @@ def times(workdir):
 
 
 def span(times, first, steps):
-    """Returns the seconds between step `first` and `steps` steps later.
-
-    Raises:
-        UserError: the run wrote nothing at one of the two.
-    """
+    """Returns the seconds from step `first` to `steps` later; a UserError if either is missing."""
     missing = [step for step in (first, first + steps) if step not in times]
     if missing:
         raise UserError(f"the run's scalars have no `{TAG}` at step {missing[0]}")

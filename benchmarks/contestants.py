@@ -1,4 +1,4 @@
-"""Who takes part in `benchmarks.train`: a line each.
+"""Who takes part in `benchmarks.train`.
 
 A contestant's module has `build(network, images, **options)`, which returns an object with
 
@@ -10,104 +10,90 @@ A contestant's module has `build(network, images, **options)`, which returns an 
 """
 
 import importlib.util
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from benchmarks import bound, work
+from benchmarks import bound, workload
 from gan_keras.errors import UsageError
 
-# The version that the peers are written for, and what is told to those who miss it.
+# What installs the libraries that the package itself does not need.
 INSTALL = {"torch": "pip install --editable '.[bench]'"}
+DCGAN = ("dcgan",)
 
 
-@dataclass(frozen=True)
-class Contestant:
+class Contestant(NamedTuple):
     """One program to measure, in one of its variants."""
 
-    module: str
+    module: str  # In this folder.
     about: str
-    options: dict = field(default_factory=dict)
-    dtype: str = "float32"  # Of its matrix products: which bound it is held against.
-    networks: tuple = work.NETWORKS
+    dtype: str = "float32"  # Of its matrix products: which bound it is compared with.
+    yardstick: bool = False  # Whether the others are compared with it, in a column of its own.
     library: str = "tensorflow"  # What has to be installed.
-    yardstick: bool = False  # Whether the others are held against it, in a column of its own.
+    networks: tuple = workload.NETWORKS
+    options: dict | None = None
 
 
-# The package's own precisions: the fields of the configuration, and the dtype that they mean.
-OURS = {dtype: {"mixed_precision": dtype} for dtype in ("float32", "bfloat16")}
+def _of_this_package(name, module, about, **options):
+    return {
+        f"{name}-{dtype}": Contestant(
+            module,
+            f"this package, {about}, {dtype}",
+            dtype,
+            options={"fields": {"mixed_precision": dtype}, **options},
+        )
+        for dtype in bound.DTYPES
+    }
+
 
 CONTESTANTS = {
-    **{
-        f"ours-{dtype}": Contestant(
-            "benchmarks.ours",
-            f"this package, GAN.fit without callbacks, {dtype}",
-            {"fields": fields, "steps_per_call": 8},
-            dtype,
-        )
-        for dtype, fields in OURS.items()
-    },
-    **{
-        f"command-{dtype}": Contestant(
-            "benchmarks.command",
-            f"this package, train.py with all callbacks, {dtype}",
-            {"fields": fields},
-            dtype,
-        )
-        for dtype, fields in OURS.items()
-    },
+    **_of_this_package("ours", "ours", "GAN.fit without callbacks", steps_per_call=8),
+    **_of_this_package("command", "command", "train.py with all callbacks"),
     "torch-example": Contestant(
-        "benchmarks.peers.torch_example",
+        "peers.torch_example",
         "PyTorch's DCGAN example, eager, float32",
-        networks=("dcgan",),
-        library="torch",
         yardstick=True,
+        library="torch",
+        networks=DCGAN,
     ),
     "torch-best": Contestant(
-        "benchmarks.peers.torch_best",
+        "peers.torch_best",
         "PyTorch, bfloat16 autocast, channels last, fused Adam, no .item()",
         dtype="bfloat16",
-        library="torch",
         yardstick=True,
+        library="torch",
     ),
     "torch-best-float32": Contestant(
-        "benchmarks.peers.torch_best",
+        "peers.torch_best",
         "the same in float32, for processors that are slow in bfloat16",
-        {"autocast": False},
         library="torch",
+        options={"autocast": False},
     ),
     "keras-guide": Contestant(
-        "benchmarks.peers.keras_guide",
-        "Keras' guide to custom training steps, float32",
-        yardstick=True,
+        "peers.keras_guide", "Keras' guide to custom training steps, float32", yardstick=True
     ),
     "keras-guide-bfloat16": Contestant(
-        "benchmarks.peers.keras_guide",
+        "peers.keras_guide",
         "the same, mixed_bfloat16",
-        {"dtype": "mixed_bfloat16"},
         dtype="bfloat16",
+        options={"dtype": "mixed_bfloat16"},
     ),
     "tensorflow-tutorial": Contestant(
-        "benchmarks.peers.tensorflow_tutorial",
+        "peers.tensorflow_tutorial",
         "TensorFlow's DCGAN tutorial, float32",
-        networks=("dcgan",),
         yardstick=True,
+        networks=DCGAN,
     ),
 }
-
 # Not to be chosen: they take part wherever somebody of their dtype does.
 BOUNDS = {
     f"bound-{dtype}": Contestant(
-        "benchmarks.bound", f"a matrix product, {dtype}", {"dtype": dtype}, dtype
+        "bound", f"a matrix product, {dtype}", dtype, options={"dtype": dtype}
     )
     for dtype in bound.DTYPES
 }
 
 
 def choose(network, names=()):
-    """Returns who takes part, and who is left out.
-
-    Args:
-        network: `dcgan` or `mlp`.
-        names: Contestants; all that have this network by default.
+    """Returns who takes part, by default all that have this network, and who is left out.
 
     Returns:
         A dict from name to Contestant, in the order of turns, the bounds last; and a dict from
@@ -128,10 +114,14 @@ def choose(network, names=()):
     }
     chosen = {name: each for name, each in wanted.items() if name not in left_out}
     if not chosen:
-        raise UsageError(
-            f"--contestants={','.join(names)}: none can take part; "
-            f"{' and '.join(sorted(set(left_out.values())))}"
-        )
+        remedy = " and ".join(sorted(set(left_out.values())))
+        raise UsageError(f"--contestants={','.join(names)}: none can take part; {remedy}")
     dtypes = {each.dtype for each in chosen.values()}
-    bounds = {name: each for name, each in BOUNDS.items() if each.dtype in dtypes}
-    return {**chosen, **bounds}, left_out
+    return chosen | {name: each for name, each in BOUNDS.items() if each.dtype in dtypes}, left_out
+
+
+def build(name, network, images, **options):
+    """Builds a contestant, or a bound, with options beside its own."""
+    contestant = {**CONTESTANTS, **BOUNDS}[name]
+    module = importlib.import_module(f"benchmarks.{contestant.module}")
+    return module.build(network, images, **{**(contestant.options or {}), **options})

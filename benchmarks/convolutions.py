@@ -1,61 +1,62 @@
-"""`python -m benchmarks.convolutions`: the library's convolutions against the package's own.
+"""`python -m benchmarks.convolutions`: the library's convolutions compared with the package's own.
 
 What `gan_keras/networks/convolution.py` writes in another way, and where it does not.
 """
 
 import sys
+from typing import ClassVar
 
 import numpy as np
-from absl import flags as absl_flags
 
-from benchmarks import machine, pairing, report
+from benchmarks import report, runner
 from benchmarks.clock import Clock
 from gan_keras.cli import flags
 
-PROGRAM = "python -m benchmarks.convolutions"
-SUMMARY = (
-    "Times transposed convolutions and kernels' gradients as the library has them and as this "
-    "package can write them, in turn."
-)
 # Sides of the larger image, its channels, filters: the DCGAN on 28x28 images, then on 64x64 ones.
 DOUBLING = [(28, 1, 64), (64, 3, 64), (14, 64, 128)]
 KERNELS = [(14, 64, 128), (8, 256, 512), (16, 128, 256), (32, 64, 128)]
 
 
-def run(argv=None):
-    """Runs the command and returns its exit status."""
-    return flags.guarded(PROGRAM, lambda: _compare(flags.parse(argv, PROGRAM, SUMMARY, _define)))
+class Convolutions:
+    """Milliseconds of transposed convolutions and of kernels' gradients, written in two ways."""
 
-
-def _define(values):
-    absl_flags.DEFINE_integer(
-        "rounds", 5, "How often everything is measured.", lower_bound=1, flag_values=values
+    name = "convolutions"
+    summary = (
+        "Times transposed convolutions and kernels' gradients as the library has them and as "
+        "this package can write them, in turn."
     )
-    absl_flags.DEFINE_integer("batch", 128, "Examples.", lower_bound=1, flag_values=values)
-    absl_flags.DEFINE_float(
-        "seconds", 0.5, "Seconds per measurement.", lower_bound=0.0, flag_values=values
-    )
+    flags: ClassVar = {
+        "batch": (128, "Examples."),
+        "seconds": (0.5, "Seconds per measurement."),
+    }
 
+    def __init__(self, values, folder):
+        flags.import_tensorflow()
+        self.batch, self.seconds = values.batch, values.seconds
+        self.cases = {
+            f"{dtype}, {name}": calls
+            for dtype in ("float32", "bfloat16")
+            for name, *calls in cases(values.batch, dtype)
+        }
+        self.names = [f"{case}, {who}" for case in self.cases for who in ("library", "own")]
+        self.facts = {}
 
-def _compare(values):
-    machine.announce()
-    flags.import_tensorflow()
-    rows = []
-    for dtype in ("float32", "bfloat16"):
-        for name, library, own, used in cases(values.batch, dtype):
-            ways = {"library": library, "own": own}
+    def measure(self, name):
+        case, who = name.rsplit(", ", 1)
+        return {"ms": milliseconds(self.cases[case][who == "own"], self.seconds)}
 
-            def measure(_, way, ways=ways):
-                return milliseconds(ways[way], values.seconds)
+    def line(self, result):
+        return f"{result['ms']:.2f} ms"
 
-            rounds = list(pairing.play(list(ways), values.rounds, measure))
-            times = [pairing.spread(each[way] for each in rounds) for way in ways]
-            ratio = pairing.spread(pairing.ratios(rounds, "library", "own"))
-            shown = [*(report.number(each, ".2f") for each in times), report.ratio(ratio)]
-            rows.append([f"{dtype}, {name}", *shown, "yes" if used else "no"])
-            print(*rows[-1], sep="  ", flush=True)
-    header = [f"batch {values.batch}", "library, ms", "own, ms", "library / own", "used"]
-    print(f"\n{report.table(header, rows)}\n\nMedian (least–most) of {values.rounds} rounds.")
+    def table(self, rounds):
+        rows = []
+        for case, (_, _, used) in self.cases.items():
+            library, own = f"{case}, library", f"{case}, own"
+            times = [report.value(rounds, name, "ms", ".2f") for name in (library, own)]
+            ratio = report.ratio(rounds, library, own, "ms")
+            rows.append([case, *times, ratio, "yes" if used else "no"])
+        header = [f"batch {self.batch}", "library, ms", "own, ms", "library / own", "used"]
+        return f"{report.table(header, rows)}\n\n{report.caption(rounds)}"
 
 
 def cases(batch, dtype):
@@ -69,13 +70,17 @@ def cases(batch, dtype):
     def draw(*shape):
         return tf.cast(draws.normal(0, 0.05, shape), dtype)
 
+    def bind(function, *arguments):
+        graph = tf.function(function, autograph=False)
+        return lambda: graph(*arguments)
+
     for side, channels, filters in DOUBLING:
         half, kernel = draw(batch, side // 2, side // 2, filters), draw(4, 4, channels, filters)
         shape = (batch, side, side, channels)
         yield (
             f"transposed, to {side}x{side}x{channels}",
-            _bind(lambda x, k, shape=shape: tf.nn.conv2d_transpose(x, k, shape, 2), half, kernel),
-            _bind(convolution.double_by_shuffling, half, kernel),
+            bind(lambda x, k, shape=shape: tf.nn.conv2d_transpose(x, k, shape, 2), half, kernel),
+            bind(convolution.double_by_shuffling, half, kernel),
             channels <= convolution.FEW_CHANNELS,
         )
     for side, channels, filters in KERNELS:
@@ -83,7 +88,7 @@ def cases(batch, dtype):
         shape = (4, 4, channels, filters)
         yield (
             f"kernel, {side}x{side}x{channels} to {filters}",
-            _bind(
+            bind(
                 lambda x, y, shape=shape: tf.raw_ops.Conv2DBackpropFilter(
                     input=x,
                     filter_sizes=shape,
@@ -94,26 +99,17 @@ def cases(batch, dtype):
                 images,
                 half,
             ),
-            _bind(convolution.kernel_gradient_by_convolution, images, half),
+            bind(convolution.kernel_gradient_by_convolution, images, half),
             convolution.is_quick_by_convolution(images, half),
         )
-
-
-def _bind(function, *arguments):
-    import tensorflow as tf
-
-    graph = tf.function(function, autograph=False)
-    return lambda: graph(*arguments)
 
 
 def milliseconds(call, seconds):
     """Returns the time of a call; the first is not counted."""
     clock = Clock(0.0, seconds)
-    while True:
-        call()
-        if not clock.tick():
-            return 1000 * clock.elapsed / clock.steps
+    clock.time(call)
+    return 1000 * clock.elapsed / clock.steps
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(runner.run(Convolutions))

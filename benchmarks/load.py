@@ -1,37 +1,25 @@
-"""Load on a server from so many clients at once, and what they felt: one measurement.
+"""Load on a server from so many clients at once, and the latencies they see: one measurement.
 
-`benchmarks.serve` starts a process for each; run alone, it measures a server that is up:
-`python -m benchmarks.load --server=127.0.0.1:8500 --clients=8`.
+A server that is up: `python -m benchmarks.processes benchmarks.load.measure '{"server":
+"127.0.0.1:8500", "clients": 8}'`.
 """
 
-import json
-import sys
 import threading
 import time
 
 import numpy as np
-from absl import flags as absl_flags
 
-from gan_keras.cli import flags
 from gan_keras.exporting import contract
-
-PROGRAM = "python -m benchmarks.load"
-SUMMARY = "Asks a server for pictures from several clients at once and prints a line of JSON."
 
 PERCENTILES = (50, 90, 99)
 
 
 def summarise(spans, begin, end):
-    """Reduces the requests of all clients to what was measured.
-
-    Args:
-        spans: (start, end) of each answered request, in seconds.
-        begin: When the warm-up was over.
-        end: When the measurement was.
+    """Reduces the (start, end) of each request, in seconds, to those that end in the measurement.
 
     Returns:
-        A dict: requests, those that were answered from `begin` to `end`; requests_per_second; and
-        latency, percentile (text) -> milliseconds, of these.
+        A dict: requests, requests_per_second, and percentiles of the latency, p50, p90 and p99, in
+        milliseconds.
 
     Raises:
         ValueError: no request was answered in that time.
@@ -43,7 +31,7 @@ def summarise(spans, begin, end):
     return {
         "requests": len(counted),
         "requests_per_second": len(counted) / (end - begin),
-        "latency": {str(share): float(np.percentile(milliseconds, share)) for share in PERCENTILES},
+        **{f"p{share}": float(np.percentile(milliseconds, share)) for share in PERCENTILES},
     }
 
 
@@ -58,10 +46,7 @@ def load(ask, clients, warm_up, seconds, now=time.perf_counter):
         now: Returns the time in seconds.
 
     Returns:
-        As `summarise`.
-
-    Raises:
-        Exception: that of the first request that failed.
+        As `summarise`. The first request that fails ends all, with its error.
     """
     spans, failures, times = [], [], []
     # Connections are made before the time runs.
@@ -90,49 +75,18 @@ def load(ask, clients, warm_up, seconds, now=time.perf_counter):
     return summarise(spans, begin, begin + seconds)
 
 
-def run(argv=None):
-    """Runs the command and returns its exit status."""
-    return flags.guarded(PROGRAM, lambda: _load(flags.parse(argv, PROGRAM, SUMMARY, _define)))
-
-
-def _define(values):
-    absl_flags.DEFINE_string(
-        "server", f"127.0.0.1:{contract.GRPC_PORT}", "HOST:PORT.", flag_values=values
-    )
-    absl_flags.DEFINE_enum(
-        "transport", "grpc", ["grpc", "rest"], "What the port speaks.", flag_values=values
-    )
-    absl_flags.DEFINE_string(
-        "model", contract.MODEL_NAME, "Name of the model on the server.", flag_values=values
-    )
-    absl_flags.DEFINE_integer(
-        "clients", 1, "How many ask at the same time.", lower_bound=1, flag_values=values
-    )
-    absl_flags.DEFINE_integer(
-        "count",
-        16,
-        "Pictures per request.",
-        lower_bound=1,
-        upper_bound=contract.MAX_BATCH_SIZE,
-        flag_values=values,
-    )
-    absl_flags.DEFINE_float("warm_up", 1.0, "Seconds not counted.", flag_values=values)
-    absl_flags.DEFINE_float("seconds", 5.0, "Seconds to measure for.", flag_values=values)
-
-
-def _load(values):
-    if values.transport == "grpc":
-        flags.import_tensorflow()
+def measure(
+    server,
+    transport="grpc",
+    clients=1,
+    count=16,
+    warm_up=1.0,
+    seconds=5.0,
+    model=contract.MODEL_NAME,
+):
+    """Asks a server, HOST:PORT, for `count` pictures at a time; returns what `summarise` does."""
     from gan_keras.client.client import Client
 
     # A client each, and so a connection each, as of programs that know nothing of each other.
-    clients = [Client(values.server, values.transport, values.model) for _ in range(values.clients)]
-
-    def ask(number):
-        clients[number].sample(values.count, seed=number)
-
-    print(json.dumps(load(ask, values.clients, values.warm_up, values.seconds)))
-
-
-if __name__ == "__main__":
-    sys.exit(run())
+    connected = [Client(server, transport, model) for _ in range(clients)]
+    return load(lambda i: connected[i].sample(count, seed=i), clients, warm_up, seconds)

@@ -10,83 +10,52 @@ from pathlib import Path
 from benchmarks import processes
 
 LIBRARIES = ("gan-keras", "tensorflow", "keras", "torch", "numpy")
-# Load from which on a machine is called busy: a third of its cores work for somebody else.
-BUSY = 1 / 3
-
-
-def describe():
-    """Returns the machine, the versions and the commit, for the JSON file."""
-    return {
-        "cpu": _cpu(),
-        "cores": cores(),
-        "load": load(),
-        "gpus": _gpus(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "versions": {name: version for name in LIBRARIES if (version := _version(name))},
-        "commit": _git("rev-parse", "HEAD"),
-        "changed_files": len(_git("status", "--porcelain").splitlines()),
-    }
+BUSY = 1 / 3  # Load per core above which a machine counts as busy.
 
 
 def announce():
-    """Prints what `describe` returns, with a warning if the machine is busy; returns it too."""
-    description = describe()
-    print(*lines(description), sep="\n")
-    if said := warning(description["load"], description["cores"]):
-        print(said)
-    return description
-
-
-def lines(description):
-    """Returns a description for a person to read, in a few lines."""
-    versions = ", ".join(f"{name} {number}" for name, number in description["versions"].items())
-    changed = description["changed_files"]
-    commit = description["commit"][:12] or "none"
-    return [
-        f"{description['cpu']}, {description['cores']} cores"
-        + "".join(f", {gpu}" for gpu in description["gpus"]),
-        f"Python {description['python']}, {versions}",
-        f"commit {commit}" + (f" and {changed} changed files" if changed else ""),
-    ]
-
-
-def cores():
-    """Returns how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def load():
-    """Returns how many processes wanted to run in the last minute, on average."""
-    return round(os.getloadavg()[0], 2)
+    """Prints the machine, the versions and the commit, and returns them for the JSON file."""
+    cores, load = len(os.sched_getaffinity(0)), round(os.getloadavg()[0], 2)
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    gpus = _output(query).splitlines() if shutil.which(query[0]) else []
+    versions = {name: version for name in LIBRARIES if (version := _version(name))}
+    commit, changed = _git("rev-parse", "HEAD"), len(_git("status", "--porcelain").splitlines())
+    cpu, python = _cpu(), platform.python_version()
+    print(cpu, f"{cores} cores", *gpus, sep=", ")
+    print(
+        f"Python {python}", *(f"{name} {version}" for name, version in versions.items()), sep=", "
+    )
+    print(f"commit {commit[:12] or 'none'}" + (f" and {changed} changed files" if changed else ""))
+    if line := warning(load, cores):
+        print(line)
+    return {
+        "cpu": cpu,
+        "cores": cores,
+        "load": load,
+        "gpus": gpus,
+        "system": platform.platform(),
+        "python": python,
+        "versions": versions,
+        "commit": commit,
+        "changed_files": changed,
+    }
 
 
 def warning(load, cores):
-    """Returns a line that says that the machine is not quiet; None if it is."""
+    """Returns a warning if other processes use the machine; else None."""
     if load <= BUSY * cores:
         return None
     return (
-        f"note: something else runs here (load {load:.1f} on {cores} cores); ratios suffer, and "
-        "images/s mean nothing: measure on a quiet machine"
+        f"warning: load {load:.1f} on {cores} cores: other processes are running; ratios are less "
+        "exact, and images/s mean nothing; measure on an idle machine"
     )
 
 
 def _cpu():
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        text = ""
-    names = [line.split(":", 1)[1] for line in text.splitlines() if line.startswith("model name")]
-    return names[0].strip() if names else platform.processor() or platform.machine()
-
-
-def _gpus():
-    if not shutil.which("nvidia-smi"):
-        return []
-    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    return _output(command).splitlines()
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _version(name):
@@ -101,7 +70,7 @@ def _git(*arguments):
 
 
 def _output(command):
-    """Returns what a command prints; nothing if it cannot."""
+    """Returns what a command prints; nothing if it fails."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

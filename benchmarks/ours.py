@@ -1,27 +1,23 @@
 """This package, as `gan_keras.training` puts it together, with nothing beside the step."""
 
-from benchmarks import command
+from benchmarks import workload
 from benchmarks.ticker import Ticker
+from gan_keras import config as configs
 from gan_keras import data
-from gan_keras.config import config as configs
 from gan_keras.distribution import strategy as strategies
 from gan_keras.training import run as training
 
-ENDLESS = 10**9  # steps in the one epoch, which the clock ends
+ENDLESS = 10**9  # Steps in the one epoch, which the clock ends.
 
 
 class Loop:
-    """The contestant: `GAN.fit` without the callbacks of a run.
+    """The contestant: `GAN.fit` without the callbacks of a run, on images that it reads itself.
 
-    Args:
-        network: `dcgan` or `mlp`.
-        images: Not used: the package reads its own, which are the same.
-        fields: Fields of the configuration that differ from those of the command.
-        steps_per_call: Steps in each call of the training graph.
+    `fields` are of the configuration; each call of the training graph has `steps_per_call` steps.
     """
 
     def __init__(self, network, images=None, fields=None, steps_per_call=1):
-        config = configs.from_preset(**command.given(network, fields))
+        config = configs.from_preset(**workload.overrides(network, fields))
         with strategies.build(config.strategy, config.batch_size).scope():
             self.gan = training.build(config)
         self.gan.steps_per_execution = steps_per_call
@@ -29,12 +25,9 @@ class Loop:
         self.images_per_step = config.batch_size
 
     def run(self, clock):
+        callbacks = [Ticker(clock)]
         self.gan.fit(
-            self.dataset,
-            steps_per_epoch=ENDLESS,
-            callbacks=[Ticker(clock)],
-            shuffle=False,
-            verbose=0,
+            self.dataset, steps_per_epoch=ENDLESS, callbacks=callbacks, shuffle=False, verbose=0
         )
 
     def wait(self):
@@ -47,8 +40,8 @@ class Loop:
 def weights(gan):
     """Returns the trainable weights of both players as arrays."""
     return {
-        "generator": [variable.numpy() for variable in gan.generator.trainable_variables],
-        "discriminator": [variable.numpy() for variable in gan.discriminator.trainable_variables],
+        player: [variable.numpy() for variable in getattr(gan, player).trainable_variables]
+        for player in ("generator", "discriminator")
     }
 
 

@@ -1,32 +1,38 @@
-"""Measurements in processes of their own, so that none inherits another's memory or threads."""
+"""Measurements in processes of their own, so that none inherits another's memory or threads.
 
+`python -m benchmarks.processes MODULE.FUNCTION JSON` is one of them, to try or to profile it:
+`python -m benchmarks.processes benchmarks.train.measure '{"name": "keras-guide"}'`.
+"""
+
+import importlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+from gan_keras.cli import flags
 from gan_keras.errors import UserError
 
 ROOT = Path(__file__).parent.parent
-SHOWN_LINES = 20  # of what a process said before it failed
+SHOWN_LINES = 20  # Of what a process printed before it failed.
 
 # Set for all alike; TensorFlow's notices would bury the one line that is wanted.
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
 
 
-def measure(module, *arguments):
-    """Runs a module of this folder and returns the JSON of its last line.
+def measure(function, **arguments):
+    """Calls a function of this folder in a fresh process, and returns what it returns.
 
-    Args:
-        module: Its name, as `benchmarks.measure`.
-        arguments: Its flags.
+    Arguments and result are of what JSON has.
 
     Raises:
-        UserError: it failed; what it said goes to standard error.
+        UserError: it failed; its last lines go to standard error.
     """
+    command = ["-m", "benchmarks.processes", function, json.dumps(arguments)]
     done = subprocess.run(
-        [sys.executable, "-m", module, *map(str, arguments)],
+        [sys.executable, *command],
         cwd=ROOT,
         env={**os.environ, **ENVIRONMENT},
         capture_output=True,
@@ -35,7 +41,32 @@ def measure(module, *arguments):
     if done.returncode:
         print(*done.stderr.splitlines()[-SHOWN_LINES:], sep="\n", file=sys.stderr)
         raise UserError(
-            f"python -m {module} {' '.join(map(str, arguments))}: failed with status "
-            f"{done.returncode}; run it alone"
+            f"python {' '.join(command)}: failed with status {done.returncode}; run it alone"
         )
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def package(*arguments):
+    """Runs a command of the package, as `train.py`, to its end; a UserError if it fails."""
+    arguments = [str(each) for each in arguments]
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"{' '.join(arguments)}: {done.stderr.strip() or 'failed'}")
+
+
+def free_addresses(count):
+    """Returns as many "127.0.0.1:PORT" whose ports the operating system chose."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+    for each in sockets:
+        each.close()
+    return addresses
+
+
+def _call(function, arguments="{}"):
+    module, name = function.rsplit(".", 1)
+    print(json.dumps(getattr(importlib.import_module(module), name)(**json.loads(arguments))))
+
+
+if __name__ == "__main__":
+    sys.exit(flags.guarded("python -m benchmarks.processes", lambda: _call(*sys.argv[1:])))

@@ -1,21 +1,16 @@
 """A benchmark's results as a table to read, and as JSON with every number of every round."""
 
-import dataclasses
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks import rounds as played
 from gan_keras import files
 from gan_keras.errors import UsageError
 
 
 def table(header, rows):
-    """Returns a Markdown table whose first column is left-aligned and whose others are right.
-
-    Args:
-        header: The columns' names.
-        rows: Lists of texts, as long as the header.
-    """
+    """Returns a Markdown table of texts: the first column left-aligned, the others right."""
     columns = list(zip(header, *rows, strict=True))
     widths = [max(3, *map(len, column)) for column in columns]
 
@@ -35,9 +30,19 @@ def number(spread, form=",.0f"):
     return f"{spread.median:{form}} ({spread.least:{form}}–{spread.most:{form}})"
 
 
-def ratio(spread):
-    """Writes a Spread of ratios, whose third digit means nothing."""
-    return number(spread, ".2f")
+def value(rounds, name, key, form=",.0f"):
+    """Writes the Spread of a number over the rounds."""
+    return number(played.values(rounds, name, key), form)
+
+
+def ratio(rounds, name, other, key):
+    """Writes the Spread of ratios within a round; their third digit means nothing."""
+    return number(played.ratios(rounds, name, other, key), ".2f")
+
+
+def caption(rounds):
+    """Returns the sentence below a table of ratios."""
+    return f"Median (least–most) of {len(rounds)} rounds; ratios are of measurements of one round."
 
 
 def now():
@@ -45,15 +50,8 @@ def now():
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def default_output(name):
-    return f"runs/benchmarks/{name}.json"
-
-
 def check_output(output):
-    """Makes the folder of the results before anything is measured.
-
-    Returns:
-        The Path of the JSON file.
+    """Makes the folder of the JSON file, whose Path is returned, before anything is measured.
 
     Raises:
         UsageError: the file cannot be written there, or is named like the table.
@@ -66,30 +64,19 @@ def check_output(output):
         if path.is_dir():
             raise IsADirectoryError(None, "is a folder")
     except OSError as error:
-        raise UsageError(f"--output={output}: {error.strerror}") from None
+        raise UsageError(f"--output={output}: {error.strerror}; choose another file") from None
     return path
 
 
 def write(path, document, text=None):
-    """Writes the results: `path`, and beside it the table as `.md`.
-
-    Args:
-        path: The JSON file.
-        document: Dicts, lists, numbers, texts and dataclasses.
-        text: The table; not yet, while rounds are still missing.
+    """Writes the results: `path`, and beside it the table as `.md` once there is one.
 
     Raises:
         UsageError: the disk is full, or the folder is gone.
     """
     try:
-        files.write(path, (json.dumps(document, indent=2, default=_plain) + "\n").encode())
+        files.write(path, (json.dumps(document, indent=2) + "\n").encode())
         if text is not None:
             files.write(path.with_suffix(".md"), (text + "\n").encode())
     except OSError as error:
-        raise UsageError(f"--output={path}: {error.strerror}") from None
-
-
-def _plain(value):
-    if dataclasses.is_dataclass(value):
-        return dataclasses.asdict(value)
-    raise TypeError(f"not for JSON: {value!r}")
+        raise UsageError(f"--output={path}: {error.strerror}; choose another file") from None

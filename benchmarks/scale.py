@@ -3,25 +3,16 @@
 import json
 import math
 import os
-import socket
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
+from typing import ClassVar
 
-from absl import flags as absl_flags
-
-from benchmarks import allreduce, command, machine, pairing, processes, report
+from benchmarks import allreduce, command, processes, report, runner, workload
 from benchmarks.allreduce import Link
+from gan_keras import config as configs
 from gan_keras.cli import flags
-from gan_keras.config import config as configs
 from gan_keras.errors import UsageError, UserError
 
-PROGRAM = "python -m benchmarks.scale"
-SUMMARY = (
-    "Trains the network of the mnist preset with one and with several workers on this machine, in "
-    "turn, counts the bytes of their gradients, and prints what those cost on larger clusters."
-)
 # On paper: 8 GPUs in a machine, and machines with one 200 Gbit/s adapter per GPU.
 LINKS = {
     # NVIDIA H100 with NVLink 4: 900 GB/s in both directions together; its data sheet.
@@ -37,83 +28,78 @@ REDUCTIONS = 2
 STEPS = (1e-3, 10e-3, 100e-3)
 
 
-def run(argv=None):
-    """Runs the command and returns its exit status."""
-    return flags.guarded(PROGRAM, lambda: _scale(flags.parse(argv, PROGRAM, SUMMARY, _define)))
+class Scale:
+    """Milliseconds of a step by the number of workers, and a model of larger clusters."""
 
-
-def _define(values):
-    absl_flags.DEFINE_list(
-        "workers", ["1", "2"], "Numbers of workers that are measured.", flag_values=values
+    name = "scale"
+    summary = (
+        "Trains the network of the mnist preset with one and with several workers on this "
+        "machine, in turn, counts the bytes of their gradients, and prints what those cost on "
+        "larger clusters."
     )
-    absl_flags.DEFINE_integer(
-        "rounds", 3, "How often everybody is measured.", lower_bound=1, flag_values=values
-    )
-    absl_flags.DEFINE_integer(
-        "steps", 200, "Steps per measurement.", lower_bound=1, flag_values=values
-    )
-    absl_flags.DEFINE_string(
-        "output",
-        None,
-        "JSON file of the results (default: runs/benchmarks/scale.json).",
-        flag_values=values,
-    )
-
-
-def _scale(values):
-    counts = _counts(values.workers)
-    output = report.check_output(values.output or report.default_output("scale"))
-    described = machine.announce()
-    flags.import_tensorflow()
-    weights = trainable()
-    size = allreduce.bytes_per_step(**weights)
-    document = {
-        "benchmark": "scale",
-        "began": report.now(),
-        "machine": described,
-        "trainable": weights,
-        "bytes_per_step": size,
-        "rounds": [],
+    flags: ClassVar = {
+        "rounds": (3, "How often everybody is measured."),
+        "workers": (["1", "2"], "Numbers of workers that are measured."),
+        "steps": (200, "Steps per measurement."),
     }
 
-    def measure(number, workers):
-        step = step_seconds(workers, values.steps)
-        print(f"round {number}/{values.rounds}  {workers}: {step * 1e3:,.1f} ms", flush=True)
-        return step
+    def __init__(self, values, folder):
+        self.names = check_workers(values.workers)
+        self.steps = values.steps
+        self.folder = folder
+        self.runs = 0
+        flags.import_tensorflow()
+        self.weights = trainable()
+        self.size = allreduce.bytes_per_step(**self.weights)
+        self.facts = {"trainable": self.weights, "bytes_per_step": self.size}
 
-    for results in pairing.play(counts, values.rounds, measure):
-        document["rounds"].append(results)
-        report.write(output, document)
-    text = describe(document["rounds"], weights, size)
-    report.write(output, document | {"ended": report.now()}, text)
-    print(f"\n{text}\n\nwrote {output} and {output.with_suffix('.md')}")
+    def measure(self, workers):
+        self.runs += 1
+        step = step_seconds(int(workers), self.steps, self.folder / str(self.runs))
+        return {"milliseconds": 1e3 * step}
+
+    def line(self, result):
+        return f"{result['milliseconds']:,.1f} ms"
+
+    def table(self, rounds):
+        first, key = self.names[0], "milliseconds"
+        measured = [
+            [
+                workers,
+                report.value(rounds, workers, key, ",.1f"),
+                report.ratio(rounds, workers, first, key),
+            ]
+            for workers in self.names
+        ]
+        players = "{generator:,} + {discriminator:,} weights".format(**self.weights)
+        gradients = f"Gradients: 4 bytes x ({players}) = {self.size / 1e6:.2f} MB per step."
+        table = report.table(["workers here", "ms per step", f"/ {first}"], measured)
+        return f"{table}\n\n{gradients} {report.caption(rounds)}\n\n{paper(self.size)}"
 
 
-def _counts(texts):
-    batch = configs.from_preset(**command.given("dcgan")).batch_size
-    try:
-        counts = [int(text) for text in texts]
-    except ValueError:
-        counts = []
-    if not counts or min(counts) < 1 or any(batch % count for count in counts):
+def check_workers(texts):
+    """Returns the numbers of workers, as texts; a UsageError if one cannot share the batch."""
+    batch = configs.from_preset(**workload.overrides("dcgan")).batch_size
+    counts = [int(text) if text.isdecimal() else 0 for text in texts]
+    if not counts or 0 in counts or any(batch % count for count in counts):
         raise UsageError(
             f"--workers={','.join(texts)}: give numbers that divide the batch of {batch}, as 1,2"
         )
-    return counts
+    return [str(count) for count in counts]
 
 
 def trainable():
     """Returns the trainable weights of the mnist preset's two networks, by player."""
     from gan_keras.training import run as training
 
-    gan = training.build(configs.from_preset(**command.given("dcgan")))
+    gan = training.build(configs.from_preset(**workload.overrides("dcgan")))
     return {
         player: sum(math.prod(w.shape) for w in getattr(gan, player).trainable_variables)
         for player in ("generator", "discriminator")
     }
 
 
-def step_seconds(workers, steps):
+def step_seconds(workers, steps, workdir):
     """Trains with so many workers on this machine, and returns the seconds of a step.
 
     The batch of 128 is theirs together, and so are the processor's cores: nothing is gained
@@ -122,83 +108,42 @@ def step_seconds(workers, steps):
     Raises:
         UserError: a worker failed; the message has its last line.
     """
+    # The first interval is of a run whose speed is not steady yet.
     fields = {"log_every": steps, "sample_every": 10 * steps, "checkpoint_every": 10 * steps}
-    # The first interval is of a run that still finds its pace.
-    given = command.given("dcgan", {**fields, "steps": 2 * steps})
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = [f"--{name}={value}" for name, value in given.items()]
-        running = [
-            subprocess.Popen(
-                [sys.executable, "train.py", *arguments, f"--workdir={folder}"],
-                cwd=processes.ROOT,
-                env={**os.environ, **environment},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for environment in environments(workers)
-        ]
-        try:
-            errors = [process.communicate()[1] for process in running]
-        finally:
-            for process in running:
-                process.kill()
-        for process, error in zip(running, errors, strict=True):
-            if process.returncode:
-                raise UserError(f"{workers} workers: {(error.splitlines() or ['failed'])[-1]}")
-        return command.span(command.times(Path(folder)), steps, steps) / steps
+    overrides = workload.overrides("dcgan", {**fields, "steps": 2 * steps})
+    running = [
+        subprocess.Popen(
+            [sys.executable, *command.train_arguments(**overrides, workdir=workdir)],
+            cwd=processes.ROOT,
+            env={**os.environ, **environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for environment in environments(workers)
+    ]
+    try:
+        errors = [process.communicate()[1] for process in running]
+    finally:
+        for process in running:
+            process.kill()
+    for process, error in zip(running, errors, strict=True):
+        if process.returncode:
+            raise UserError(f"{workers} workers: {(error.splitlines() or ['failed'])[-1]}")
+    return command.span(command.times(workdir), steps, steps) / steps
 
 
 def environments(workers):
     """Returns the environment variables of each worker of a cluster on this machine."""
     if workers == 1:
         return [{}]
-    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(workers)]
-    addresses = [f"127.0.0.1:{server.getsockname()[1]}" for server in servers]
-    for server in servers:
-        server.close()
-    return [
-        {
-            "TF_CONFIG": json.dumps(
-                {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-            )
-        }
-        for index in range(workers)
-    ]
-
-
-def describe(rounds, weights, size):
-    """Returns the measurements and the model as Markdown.
-
-    Args:
-        rounds: Dicts from workers to the seconds of a step.
-        weights: Dict from player to its trainable weights.
-        size: Bytes of gradients per step.
-    """
-    counts = list(rounds[0])
-    measured = [
-        [
-            str(count),
-            report.number(pairing.spread(1e3 * each[count] for each in rounds), ",.1f"),
-            report.ratio(pairing.spread(pairing.ratios(rounds, count, counts[0]))),
-        ]
-        for count in counts
-    ]
-    said = (
-        f"Gradients: 4 bytes x ({weights['generator']:,} + {weights['discriminator']:,} weights) = "
-        f"{size / 1e6:.2f} MB per step. Median (least–most) of {len(rounds)} rounds."
-    )
-    return "\n\n".join(
-        [
-            report.table(["workers here", "ms per step", f"/ {counts[0]}"], measured),
-            said,
-            paper(size),
-        ]
-    )
+    cluster = {"worker": processes.free_addresses(workers)}
+    tasks = [{"type": "worker", "index": index} for index in range(workers)]
+    return [{"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})} for task in tasks]
 
 
 def paper(size):
-    """Returns the model's table: all-reduce and efficiency by the number of GPUs."""
+    """Returns the model's table: all-reduce of so many bytes, and efficiency, by number of GPUs."""
     rows = [
         [
             str(workers),
@@ -217,4 +162,4 @@ def paper(size):
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(runner.run(Scale))

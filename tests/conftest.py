@@ -1,6 +1,7 @@
 """What all tests share: where things are, and small runs made once."""
 
 import contextlib
+import logging
 import os
 import resource
 import subprocess
@@ -55,6 +56,38 @@ def program():
         )
 
     return run
+
+
+class _Warnings(logging.Handler):
+    """Prints warnings on stderr, as `logging` does where no handler is set."""
+
+    def emit(self, record):
+        print(record.getMessage(), file=sys.stderr)
+
+
+@pytest.fixture(autouse=True)
+def _warnings():
+    """pytest's own handlers would keep the library's warnings from a test's `capsys`."""
+    handler = _Warnings(logging.WARNING)
+    handler.addFilter(logging.Filter("gan_keras"))
+    logging.getLogger().addHandler(handler)
+    yield
+    logging.getLogger().removeHandler(handler)
+
+
+@contextlib.contextmanager
+def reports():
+    """Collects what the library reports, from `logging.INFO` on, in a list of lines."""
+    lines, handler, library = [], logging.Handler(logging.INFO), logging.getLogger("gan_keras")
+    handler.emit = lambda record: lines.append(record.getMessage())
+    level = library.level
+    library.setLevel(logging.INFO)
+    library.addHandler(handler)
+    try:
+        yield lines
+    finally:
+        library.removeHandler(handler)
+        library.setLevel(level)
 
 
 @contextlib.contextmanager

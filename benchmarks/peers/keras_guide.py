@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from benchmarks import work
+from benchmarks import workload
 from benchmarks.peers import keras_networks
 from benchmarks.ticker import Ticker
 
@@ -64,13 +64,13 @@ class Players(keras.Model):
         return {seen.name: seen.result() for seen in self.losses_seen}
 
     def _latents(self, count):
-        return keras.random.normal((count, work.LATENT_DIM), seed=self.draws)
+        return keras.random.normal((count, workload.LATENT_DIM), seed=self.draws)
 
 
 class Guide:
     """The contestant; `dtype` is Keras' policy, as `mixed_bfloat16`."""
 
-    images_per_step = work.BATCH_SIZE
+    images_per_step = workload.BATCH_SIZE
 
     def __init__(self, network, images, dtype="float32"):
         with keras_networks.policy(dtype):
@@ -79,7 +79,7 @@ class Guide:
             self.players.compile()
         # One epoch without end: what `fit` does between epochs is not measured.
         dataset = tf.data.Dataset.from_tensor_slices(images).shuffle(SHUFFLE_BUFFER).repeat()
-        self.dataset = dataset.batch(work.BATCH_SIZE).prefetch(tf.data.AUTOTUNE)
+        self.dataset = dataset.batch(workload.BATCH_SIZE).prefetch(tf.data.AUTOTUNE)
 
     def run(self, clock):
         self.players.fit(

@@ -6,7 +6,7 @@ import math
 import keras
 from keras import layers
 
-from benchmarks import work
+from benchmarks import workload
 
 
 @contextlib.contextmanager
@@ -24,7 +24,7 @@ def dcgan():
     """Returns the generator and the discriminator, whose output is a logit."""
     generator = keras.Sequential(
         [
-            keras.Input((work.LATENT_DIM,)),
+            keras.Input((workload.LATENT_DIM,)),
             layers.Dense(7 * 7 * 128, use_bias=False),
             layers.Reshape((7, 7, 128)),
             layers.BatchNormalization(),
@@ -38,12 +38,12 @@ def dcgan():
     )
     discriminator = keras.Sequential(
         [
-            keras.Input(work.SHAPE),
+            keras.Input(workload.SHAPE),
             layers.Conv2D(64, 4, strides=2, padding="same"),
-            layers.LeakyReLU(negative_slope=work.LEAK),
+            layers.LeakyReLU(negative_slope=workload.LEAK),
             layers.Conv2D(128, 4, strides=2, padding="same", use_bias=False),
             layers.BatchNormalization(),
-            layers.LeakyReLU(negative_slope=work.LEAK),
+            layers.LeakyReLU(negative_slope=workload.LEAK),
             layers.Flatten(),
             layers.Dense(1, dtype="float32"),
         ]
@@ -55,24 +55,24 @@ def mlp():
     """Returns the generator and the discriminator, whose output is a logit."""
     generator = keras.Sequential(
         [
-            keras.Input((work.LATENT_DIM,)),
+            keras.Input((workload.LATENT_DIM,)),
             layers.Dense(256),
-            layers.LeakyReLU(negative_slope=work.LEAK),
+            layers.LeakyReLU(negative_slope=workload.LEAK),
             layers.Dense(512),
-            layers.LeakyReLU(negative_slope=work.LEAK),
-            layers.Dense(math.prod(work.SHAPE)),
+            layers.LeakyReLU(negative_slope=workload.LEAK),
+            layers.Dense(math.prod(workload.SHAPE)),
             layers.Activation("tanh", dtype="float32"),
-            layers.Reshape(work.SHAPE, dtype="float32"),
+            layers.Reshape(workload.SHAPE, dtype="float32"),
         ]
     )
     discriminator = keras.Sequential(
         [
-            keras.Input(work.SHAPE),
+            keras.Input(workload.SHAPE),
             layers.Flatten(),
             layers.Dense(512),
-            layers.LeakyReLU(negative_slope=work.LEAK),
+            layers.LeakyReLU(negative_slope=workload.LEAK),
             layers.Dense(256),
-            layers.LeakyReLU(negative_slope=work.LEAK),
+            layers.LeakyReLU(negative_slope=workload.LEAK),
             layers.Dense(1, dtype="float32"),
         ]
     )
@@ -101,7 +101,7 @@ def plain(model):
 
 
 def adam():
-    return keras.optimizers.Adam(work.LEARNING_RATE, work.BETA_1)
+    return keras.optimizers.Adam(workload.LEARNING_RATE, workload.BETA_1)
 
 
 def weights(generator, discriminator):

@@ -9,14 +9,14 @@ Reference: https://www.tensorflow.org/tutorials/generative/dcgan
 import keras
 import tensorflow as tf
 
-from benchmarks import work
+from benchmarks import workload
 from benchmarks.peers import keras_networks
 
 
 class Tutorial:
     """The contestant."""
 
-    images_per_step = work.BATCH_SIZE
+    images_per_step = workload.BATCH_SIZE
 
     def __init__(self, network, images):
         self.generator, self.discriminator = keras_networks.NETWORKS[network]()
@@ -24,11 +24,11 @@ class Tutorial:
         self.discriminator_optimizer = keras_networks.adam()
         self.cross_entropy = keras.losses.BinaryCrossentropy(from_logits=True)
         dataset = tf.data.Dataset.from_tensor_slices(images).shuffle(len(images)).repeat()
-        self.dataset = dataset.batch(work.BATCH_SIZE)
+        self.dataset = dataset.batch(workload.BATCH_SIZE)
 
     @tf.function
     def train_step(self, images):
-        noise = tf.random.normal([work.BATCH_SIZE, work.LATENT_DIM])
+        noise = tf.random.normal([workload.BATCH_SIZE, workload.LATENT_DIM])
         with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
             generated = self.generator(noise, training=True)
             real_output = self.discriminator(images, training=True)

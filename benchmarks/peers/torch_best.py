@@ -9,14 +9,14 @@ import contextlib
 import torch
 from torch import nn
 
-from benchmarks import work
+from benchmarks import workload
 from benchmarks.peers import torch_networks
 
 
 class Best:
     """The contestant; `autocast` off is the same in float32."""
 
-    images_per_step = work.BATCH_SIZE
+    images_per_step = workload.BATCH_SIZE
     wait = staticmethod(torch_networks.wait)
 
     def __init__(self, network, images, autocast=True):
@@ -30,12 +30,12 @@ class Best:
         self.g_optimizer = torch_networks.adam(self.generator, fused=True)
         images = torch_networks.channels_first(images)
         self.images = images.contiguous(memory_format=torch.channels_last)
-        shape = (work.BATCH_SIZE, 1)
+        shape = (workload.BATCH_SIZE, 1)
         self.ones = torch.ones(shape, device=self.device)
         self.zeros = torch.zeros(shape, device=self.device)
 
     def step(self, real):
-        noise = torch.randn(len(real), work.LATENT_DIM, device=self.device)
+        noise = torch.randn(len(real), workload.LATENT_DIM, device=self.device)
         with self._precision():
             fake = self.generator(noise)
             real_logits = self.discriminator(real)

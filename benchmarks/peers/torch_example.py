@@ -6,14 +6,14 @@ Reference: https://github.com/pytorch/examples/tree/main/dcgan
 import torch
 from torch import nn
 
-from benchmarks import work
+from benchmarks import workload
 from benchmarks.peers import torch_networks
 
 
 class Example:
     """The contestant."""
 
-    images_per_step = work.BATCH_SIZE
+    images_per_step = workload.BATCH_SIZE
     wait = staticmethod(torch_networks.wait)
 
     def __init__(self, network, images):
@@ -36,7 +36,7 @@ class Example:
         real_loss = self.loss(output, ones)
         real_loss.backward()
         shown = [output.mean().item()]
-        noise = torch.randn(len(real), work.LATENT_DIM, device=self.device)
+        noise = torch.randn(len(real), workload.LATENT_DIM, device=self.device)
         fake = self.generator(noise)
         output = self.discriminator(fake.detach()).view(-1)
         fake_loss = self.loss(output, zeros)

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks import work
+from benchmarks import workload
 
 
 def dcgan():
     """Returns the generator and the discriminator, whose output is a logit."""
     generator = nn.Sequential(
-        nn.Linear(work.LATENT_DIM, 7 * 7 * 128, bias=False),
+        nn.Linear(workload.LATENT_DIM, 7 * 7 * 128, bias=False),
         nn.Unflatten(1, (128, 7, 7)),
         nn.BatchNorm2d(128),
         nn.ReLU(inplace=True),
@@ -24,10 +24,10 @@ def dcgan():
     )
     discriminator = nn.Sequential(
         nn.Conv2d(1, 64, 4, 2, 1),
-        nn.LeakyReLU(work.LEAK, inplace=True),
+        nn.LeakyReLU(workload.LEAK, inplace=True),
         nn.Conv2d(64, 128, 4, 2, 1, bias=False),
         nn.BatchNorm2d(128),
-        nn.LeakyReLU(work.LEAK, inplace=True),
+        nn.LeakyReLU(workload.LEAK, inplace=True),
         nn.Flatten(),
         nn.Linear(7 * 7 * 128, 1),
     )
@@ -36,22 +36,22 @@ def dcgan():
 
 def mlp():
     """Returns the generator and the discriminator, whose output is a logit."""
-    height, width, channels = work.SHAPE
+    height, width, channels = workload.SHAPE
     generator = nn.Sequential(
-        nn.Linear(work.LATENT_DIM, 256),
-        nn.LeakyReLU(work.LEAK, inplace=True),
+        nn.Linear(workload.LATENT_DIM, 256),
+        nn.LeakyReLU(workload.LEAK, inplace=True),
         nn.Linear(256, 512),
-        nn.LeakyReLU(work.LEAK, inplace=True),
-        nn.Linear(512, math.prod(work.SHAPE)),
+        nn.LeakyReLU(workload.LEAK, inplace=True),
+        nn.Linear(512, math.prod(workload.SHAPE)),
         nn.Tanh(),
         nn.Unflatten(1, (channels, height, width)),
     )
     discriminator = nn.Sequential(
         nn.Flatten(),
-        nn.Linear(math.prod(work.SHAPE), 512),
-        nn.LeakyReLU(work.LEAK, inplace=True),
+        nn.Linear(math.prod(workload.SHAPE), 512),
+        nn.LeakyReLU(workload.LEAK, inplace=True),
         nn.Linear(512, 256),
-        nn.LeakyReLU(work.LEAK, inplace=True),
+        nn.LeakyReLU(workload.LEAK, inplace=True),
         nn.Linear(256, 1),
     )
     return generator, discriminator
@@ -71,7 +71,7 @@ def wait():
 
 def adam(network, **options):
     return torch.optim.Adam(
-        network.parameters(), lr=work.LEARNING_RATE, betas=(work.BETA_1, 0.999), **options
+        network.parameters(), lr=workload.LEARNING_RATE, betas=(workload.BETA_1, 0.999), **options
     )
 
 
@@ -86,8 +86,8 @@ def batches(images):
         order = torch.randperm(len(images), device=images.device)
         yield from (
             images[numbers]
-            for numbers in order.split(work.BATCH_SIZE)
-            if len(numbers) == work.BATCH_SIZE
+            for numbers in order.split(workload.BATCH_SIZE)
+            if len(numbers) == workload.BATCH_SIZE
         )
 
 

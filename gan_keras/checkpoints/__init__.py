@@ -6,6 +6,7 @@ from gan_keras.checkpoints.save_restore import (
     directory,
     locate,
     manager,
+    refuse_pattern,
     restore_generator,
     restore_latest,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "directory",
     "locate",
     "manager",
+    "refuse_pattern",
     "restore_generator",
     "restore_latest",
 ]

@@ -6,6 +6,7 @@ from the seed and the step, so that no other random state exists.
 
 import glob
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,11 @@ from gan_keras.errors import UsageError, UserError
 logger = logging.getLogger(__name__)
 
 AVERAGE = "ema_generator"
+# TensorFlow takes the name of a checkpoint for a pattern of names.
+PATTERN = "[]*?\\"
+LOOKS = 10  # At a folder in which training removes what is being looked at.
+# What restoring a checkpoint of another network or version may end in.
+FOREIGN = (AssertionError, ValueError, KeyError, TypeError, IndexError, tf.errors.OpError)
 
 
 class Checkpoints:
@@ -100,7 +106,7 @@ def restore_latest(checkpoints, set_aside=True):
             otherwise replace; they are told on stderr in any case.
 
     Raises:
-        UserError: there are checkpoints, and none is whole.
+        UserError: there are checkpoints, and none is whole, or the newest is of another run.
     """
     folder = checkpoints.folder
     step, damaged = _newest_whole(folder)
@@ -110,7 +116,10 @@ def restore_latest(checkpoints, set_aside=True):
     _tell(folder, step, damaged, "set aside" if set_aside else "left there")
     for bad in damaged if set_aside else ():
         checkpoint_files.set_aside(folder, bad)
-    checkpoints.checkpoint.restore(checkpoint_files.prefix(folder, step)).assert_consumed()
+    try:
+        checkpoints.checkpoint.restore(checkpoint_files.prefix(folder, step)).assert_consumed()
+    except FOREIGN as error:
+        raise _foreign(folder, step, error) from None
 
 
 def locate(workdir, step=None):
@@ -151,16 +160,49 @@ def restore_generator(generator, workdir, step=None):
     Raises:
         UserError, UsageError: as `locate`.
     """
-    step = locate(workdir, step)
-    path = checkpoint_files.prefix(directory(workdir), step)
-    names = [name for name, _ in tf.train.list_variables(path)]
-    part = AVERAGE if any(name.startswith(f"{AVERAGE}/") for name in names) else "generator"
-    tf.train.Checkpoint(**{part: generator}).restore(path).expect_partial()
-    return step
+    folder = directory(workdir)
+    for _ in range(LOOKS):
+        found = locate(workdir, step)
+        path = checkpoint_files.prefix(folder, found)
+        try:
+            names = [name for name, _ in tf.train.list_variables(path)]
+            part = AVERAGE if any(name.startswith(f"{AVERAGE}/") for name in names) else "generator"
+            status = tf.train.Checkpoint(**{part: generator}).restore(path)
+            status.assert_existing_objects_matched().expect_partial()
+            return found
+        except FOREIGN as error:
+            failure = error
+        # It was whole; training that goes on may have removed it since.
+        if checkpoint_files.damage(folder, found) is None:
+            break
+    raise _foreign(folder, found, failure)
+
+
+def _foreign(folder, step, error):
+    reason = " ".join(str(error).split())[:200]
+    return UserError(
+        f"{folder}: the checkpoint of step {step:,} is not one of this configuration ({reason}); "
+        "bring the run's own back, or start anew in another --workdir"
+    )
 
 
 def _newest_whole(folder):
-    """Returns the newest step whose checkpoint is whole, or None, and what is wrong with newer."""
+    """Returns the newest step whose checkpoint is whole, or None, and what is wrong with newer.
+
+    Damage has to be seen twice: training that goes on removes the older ones meanwhile.
+    """
+    before = None
+    for _ in range(LOOKS):
+        found = _look(folder)
+        if not found[1] and found[0] is not None:
+            break
+        if found == before:
+            break
+        before = found
+    return found
+
+
+def _look(folder):
     damaged = {}
     for step in checkpoint_files.survey(folder):
         wrong = checkpoint_files.damage(folder, step)
@@ -189,8 +231,31 @@ def _tell(folder, step, damaged, fate):
 
 
 def directory(workdir):
-    """Returns the folder of a run's checkpoints."""
+    """Returns the folder of a run's checkpoints.
+
+    Raises:
+        UsageError: TensorFlow could write checkpoints there, but not find them.
+    """
+    refuse_pattern("--workdir", workdir)
     return Path(workdir, "checkpoints")
+
+
+def refuse_pattern(flag, folder):
+    """Refuses a folder whose name TensorFlow would take for a pattern, or cannot take at all.
+
+    Raises:
+        UsageError: it holds one of `[]*?\\`, or is no UTF-8.
+    """
+    name = os.fspath(folder)
+    if found := sorted(set(PATTERN) & set(name)):
+        raise UsageError(
+            f"{flag}={name}: TensorFlow finds no file in folders with {' '.join(found)} in the "
+            "name; choose another name"
+        )
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{flag}={name}: is no UTF-8; choose another name") from None
 
 
 def any_saved(workdir):

@@ -5,7 +5,7 @@ from absl import flags as absl_flags
 from gan_keras import config as configs
 from gan_keras.cli import flags
 from gan_keras.errors import UsageError
-from gan_keras.evaluation import score_cards
+from gan_keras.evaluation import score_cards, score_tables
 
 PROGRAM = "gan-keras-evaluate"
 SUMMARY = (
@@ -24,9 +24,9 @@ def _define(values):
     absl_flags.DEFINE_list(
         "metrics",
         None,
-        "Scores, with commas between: frechet_distance, kernel_distance, precision, recall, "
-        "density, coverage, parzen; of a known density modes_covered, high_quality "
-        "(default: all).",
+        "Scores, with commas between: frechet_distance (or fid), kernel_distance (or kid), "
+        "precision, recall, density, coverage, parzen; of a known density jsd, modes_covered, "
+        "high_quality (default: all).",
         flag_values=values,
     )
     absl_flags.DEFINE_integer(
@@ -43,7 +43,7 @@ def _define(values):
     absl_flags.DEFINE_string(
         "extractor",
         "classifier",
-        "Features to compare in: classifier (of gan-keras-classifier), inception, or pixels.",
+        "Features to compare in: classifier (made when it is first needed), inception, or pixels.",
         flag_values=values,
     )
     absl_flags.DEFINE_string(
@@ -73,7 +73,7 @@ def _evaluate(values):
 
     found = evaluation.evaluate(
         values.workdir,
-        values.metrics,
+        None if values.metrics is None else score_tables.metric_names(values.metrics),
         values.num_samples,
         values.checkpoint,
         values.extractor,
@@ -82,6 +82,7 @@ def _evaluate(values):
         values.references,
         values.temperature,
     )
-    print(*score_cards.table(found), sep="\n")
-    print(f"wrote {len(found)} cards to {values.workdir}/{score_cards.FOLDER}")
+    print(*score_tables.table(found), *score_tables.notes(found), sep="\n")
+    cards = f"{len(found)} card{'s' * (len(found) != 1)}"
+    print(f"wrote {cards} to {values.workdir}/{score_cards.FOLDER}")
     print(f"compare: gan-keras-compare {values.workdir} ANOTHER")

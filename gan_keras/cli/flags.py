@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import re
+import signal
 import sys
 import tempfile
 
@@ -12,7 +13,7 @@ from absl import flags
 from gan_keras.errors import UsageError, UserError
 
 
-def parse(argv, program, summary, define):
+def parse(argv, program, summary, define, groups=None):
     """Reads the flags of one command.
 
     Args:
@@ -20,6 +21,8 @@ def parse(argv, program, summary, define):
         program: The command's name, for its help.
         summary: What the command does, in a sentence or two.
         define: Called with an empty `absl.flags.FlagValues`, to define the flags in it.
+        groups: Dict from a heading to the names of its flags, for the help; all flags stand
+            in one group by default.
 
     Returns:
         The `FlagValues`; a flag that was not given and has no default is None.
@@ -30,27 +33,59 @@ def parse(argv, program, summary, define):
     """
     values = flags.FlagValues()
     define(values)
-    names = sorted(values)
+    groups = groups or {"Flags": sorted(values)}
     flags.DEFINE_boolean("help", False, "Print this help.", short_name="h", flag_values=values)
+    flags.DEFINE_boolean("helpfull", False, "Print this help.", flag_values=values)
     try:
         rest = values([program, *(sys.argv[1:] if argv is None else argv)])[1:]
     # absl itself lets some through, as of --noname=value and of a flag file that is no text.
     except (flags.Error, ValueError, OSError) as error:
         raise UsageError(f"{error}; see {program} --help") from None
-    if values.help:
-        print(f"{program}: {summary}\n\nFlags:")
+    if values.help or values.helpfull:
+        _print_help(values, program, summary, groups)
+        raise SystemExit(0)
+    if rest:
+        raise UsageError(f"{rest[0]}: unexpected argument; see {program} --help")
+    return values
+
+
+def _print_help(values, program, summary, groups):
+    print(f"{program}: {summary}")
+    for heading, names in groups.items():
+        print(f"\n{heading}:")
         for name in names:
             flag = values[name]
             default = "" if flag.default in (None, "") else f" (default: {flag.default})"
             print(f"  --{name}: {flag.help}{default}")
-        raise SystemExit(0)
-    if rest:
-        raise UsageError(f"{rest[0]}: an argument that is no flag; see {program} --help")
-    return values
+    print("\n  --flagfile=FILE: Read flags from a file, one a line.")
 
 
 def guarded(program, command):
-    """Calls `command()` and returns the exit status; a UserError becomes one line on stderr."""
+    """Calls `command()` and returns the exit status; a UserError becomes one line on stderr.
+
+    If whoever read the output has gone, as `head` does, the command ends without a word and
+    with the status of a program that SIGPIPE ended.
+    """
+    try:
+        status = _guarded(program, command)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # The interpreter would try again, and complain, when it ends.
+        for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
+            try:
+                stream.flush()
+            except BrokenPipeError:
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
+            except (AttributeError, OSError, ValueError):
+                pass  # Closed from the start, or no file.
+        return 128 + signal.SIGPIPE
+
+
+def _guarded(program, command):
     try:
         with _reports():
             return command() or 0
@@ -63,11 +98,20 @@ def guarded(program, command):
 
 
 class _Lines(logging.Handler):
-    """Prints what the library reports: on stdout, and on stderr from warnings on."""
+    """Prints what the library reports: on stdout, and on stderr from warnings on.
+
+    A reader that has gone, or a full disk, ends no run and no server.
+    """
 
     def emit(self, record):
         stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
-        print(record.getMessage(), file=stream, flush=True)
+        try:
+            print(record.getMessage(), file=stream, flush=True)
+        except BrokenPipeError:
+            # Or the lines that are left would fail again at the interpreter's end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except (OSError, ValueError):  # a full disk, a closed stream
+            pass
 
 
 @contextlib.contextmanager
@@ -96,7 +140,14 @@ def import_tensorflow():
     os.environ["KERAS_BACKEND"] = "tensorflow"
     sys.stderr.flush()
     visible = os.dup(2)
-    with tempfile.TemporaryFile() as aside:
+    try:
+        aside = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise UserError(
+            f"TMPDIR: no folder for temporary files: {error.strerror}; name one that can be "
+            "written to"
+        ) from None
+    with aside:
         os.dup2(aside.fileno(), 2)
         try:
             import keras  # noqa: F401

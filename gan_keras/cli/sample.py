@@ -17,6 +17,8 @@ SUMMARY = "Asks a server for pictures of consecutive seeds and writes them as on
 PORTS = {"grpc": contract.GRPC_PORT, "rest": contract.REST_PORT}
 MOST_PICTURES = 10_000  # a grid of 100 by 100; beyond that no viewer shows it
 DEFAULT_OUTPUT = "grid.png"
+# Flags that the next command has too.
+_KEPT = ("server", "transport", "count", "label", "model", "version", "version_label", "timeout")
 
 
 def run(argv=None):
@@ -28,7 +30,8 @@ def _define(values):
     absl_flags.DEFINE_string(
         "server",
         None,
-        f"HOST:PORT (default: 127.0.0.1 and {PORTS['grpc']} for grpc, {PORTS['rest']} for rest).",
+        f"HOST:PORT (default: 127.0.0.1 and {PORTS['grpc']} for grpc, {PORTS['rest']} for rest); "
+        "http://HOST:PORT is asked over rest.",
         flag_values=values,
     )
     absl_flags.DEFINE_enum(
@@ -39,6 +42,13 @@ def _define(values):
     )
     absl_flags.DEFINE_integer(
         "seed", 0, "Seed of the first picture; the next has the next one.", flag_values=values
+    )
+    absl_flags.DEFINE_integer(
+        "label",
+        None,
+        "Number of the class to draw, of a model with classes (default: drawn from each seed).",
+        lower_bound=0,
+        flag_values=values,
     )
     absl_flags.DEFINE_string(
         "output", DEFAULT_OUTPUT, "PNG file to write, in a folder that exists.", flag_values=values
@@ -54,36 +64,57 @@ def _define(values):
         flag_values=values,
     )
     absl_flags.DEFINE_string(
-        "label", None, "Label of the version, instead of its number.", flag_values=values
+        "version_label", None, "Label of the version, instead of its number.", flag_values=values
     )
-    absl_flags.DEFINE_float("timeout", 60.0, "Seconds per request.", flag_values=values)
+    absl_flags.DEFINE_float("timeout", 60.0, "Seconds for all of it.", flag_values=values)
 
 
 def _sample(values):
     output = Path(values.output)
     _check_output(output)
-    if values.transport == "grpc":
+    server, transport = _address(values)
+    if transport == "grpc":
         flags.import_tensorflow()
     from gan_keras.client import Client
     from gan_keras.drawing import images
 
-    server = values.server or f"127.0.0.1:{PORTS[values.transport]}"
     with Client(
-        server, values.transport, values.model, values.timeout, values.version, values.label
+        server, transport, values.model, values.timeout, values.version, values.version_label
     ) as client:
         start = time.perf_counter()
-        pictures = client.sample(values.count, values.seed)
+        pictures = client.sample(values.count, values.seed, values.label)
         milliseconds = 1000 * (time.perf_counter() - start)
     try:
-        images.save_png(output, images.grid(pictures))
+        alone = len(pictures) == 1
+        images.save_png(output, pictures[0] if alone else images.grid(pictures))
     except OSError as error:
         raise UsageError(f"--output={output}: {error.strerror or error}") from None
     _, height, width, channels = pictures.shape
     print(
-        f"wrote {output}: {values.count} pictures of {height}x{width}x{channels}"
-        f" in {milliseconds:.0f} ms from {server} over {values.transport}"
+        f"wrote {output}: {values.count} picture{'' if alone else 's'} of "
+        f"{height}x{width}x{channels} in {milliseconds:.0f} ms from {server} over {transport}"
     )
     print(f"next:  {_next_command(values)}")
+
+
+def _address(values):
+    """Returns HOST:PORT, and the transport to ask it over."""
+    server, transport = values.server, values.transport
+    if server is None:
+        return f"127.0.0.1:{PORTS[transport]}", transport
+    scheme, found, rest = server.partition("://")
+    if not found:
+        return server, transport
+    if scheme.lower() != "http":
+        raise UsageError(
+            f"--server={server}: connections are not encrypted; give HOST:PORT or http://HOST:PORT"
+        )
+    if values["transport"].present and transport != "rest":
+        raise UsageError(
+            f"--server={server}: is asked over rest; leave --transport={transport} away, or give "
+            "HOST:PORT of the gRPC port"
+        )
+    return rest.removesuffix("/"), "rest"
 
 
 def _check_output(output):
@@ -102,7 +133,7 @@ def _check_output(output):
 def _next_command(values):
     """The same command, for the seeds that follow."""
     command = [PROGRAM]
-    for name in ("server", "transport", "count", "model", "version", "label", "timeout"):
+    for name in _KEPT:
         if values[name].value != values[name].default:
             command.append(f"--{name}={values[name].value}")
     seed = values.seed + values.count

@@ -1,6 +1,9 @@
 """`gan-keras-serve`: TensorFlow Serving's API in one process, for machines without Docker."""
 
+import contextlib
 import dataclasses
+import logging
+import os
 import sys
 
 from absl import flags as absl_flags
@@ -10,15 +13,18 @@ from gan_keras.errors import UsageError
 from gan_keras.exporting import contract
 from gan_keras.serving.limits import Limits
 
+logger = logging.getLogger(__name__)
+
 PROGRAM = "gan-keras-serve"
 SUMMARY = (
     "Serves exported models with TensorFlow Serving's API, in one process. The flags are those of"
-    " tensorflow_model_server, but for --address and --max_*."
+    " tensorflow_model_server, but for --address, --allow_foreign_models and --max_*."
 )
 
 
 def run(argv=None):
     """Runs the command and returns its exit status."""
+    _open_standard_streams()
     return flags.guarded(PROGRAM, lambda: _serve(flags.parse(argv, PROGRAM, SUMMARY, _define)))
 
 
@@ -79,13 +85,20 @@ def _define(values):
         "Accept version labels that point at a version that is not loaded.",
         flag_values=values,
     )
+    absl_flags.DEFINE_boolean(
+        "allow_foreign_models",
+        False,
+        "Load models whose signatures gan-keras-export does not make. A model can run any code:"
+        " serve only those that you trust.",
+        flag_values=values,
+    )
 
 
 def _serve(values):
-    print(
+    # Logged, not printed: a terminal that is gone, or a full disk, must not end a server.
+    logger.info(
         "gan-keras-serve is the embedded server, for machines without Docker;"
-        " TensorFlow Serving is the production server (see serving/README.md)",
-        flush=True,
+        " TensorFlow Serving is the production server (see serving/README.md)"
     )
     if not (values.port or values.rest_api_port):
         raise UsageError("--port=0 and --rest_api_port=0: both are off; give one of them a port")
@@ -104,14 +117,32 @@ def _serve(values):
     rest_at = server.reserve(values.address, values.rest_api_port, "rest_api_port")
     flags.import_tensorflow()
     limits = dataclasses.fields(Limits)
-    server.run(
+    hanging = server.run(
         models,
         grpc_at,
         rest_at,
         values.file_system_poll_wait_seconds,
-        say=lambda line: print(line, flush=True),
-        complain=lambda line: print(f"{PROGRAM}: {line}", file=sys.stderr, flush=True),
         limits=Limits(**{each.name: values[f"max_{each.name}"].value for each in limits}),
         allow_unavailable_labels=values.allow_version_labels_for_unavailable_models,
+        allow_foreign_models=values.allow_foreign_models,
     )
-    print("stopped", flush=True)
+    logger.info("stopped")
+    if hanging:
+        logger.warning("left behind: %s, which does not end", ", ".join(hanging))
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(0)
+
+
+def _open_standard_streams():
+    """Opens those that are closed: or a model's file or a client would get their number.
+
+    What writes to number 2, as TensorFlow does, would write into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            setattr(sys, name, open(number, "r" if number == 0 else "w"))  # noqa: SIM115

@@ -9,16 +9,59 @@ from absl import flags as absl_flags
 from gan_keras import config as configs
 from gan_keras.cli import flags
 
+# What belongs together in the help.
+GROUPS = {
+    "Run": ("preset", "workdir", "dry_run", "steps", "seed"),
+    "Data": ("dataset", "data_dir", "held_out", "image_size", "channels", "batch_size"),
+    "Networks": ("network", "width", "latent_dim", "prior"),
+    "Game": (
+        "generator_loss",
+        "discriminator_steps",
+        "instance_noise",
+        "instance_noise_steps",
+        "ema_decay",
+        "on_collapse",
+    ),
+    "Optimisation": (
+        "optimizer",
+        "learning_rate",
+        "discriminator_learning_rate",
+        "learning_rate_decay",
+        "beta_1",
+        "momentum",
+        "final_momentum",
+        "momentum_steps",
+    ),
+    "Devices": (
+        "mixed_precision",
+        "strategy",
+        "cross_device_ops",
+        "virtual_devices",
+        "cluster_timeout",
+    ),
+    "Reporting": (
+        "log_every",
+        "sample_every",
+        "checkpoint_every",
+        "evaluate_every",
+        "keep_checkpoints",
+    ),
+}
+
 PROGRAM = "gan-keras-train"
 SUMMARY = (
     "Trains a generative adversarial network into a folder. Ctrl-C saves and stops; "
-    "the same command goes on."
+    "the same command resumes the run."
 )
 
 
 def run(argv=None):
     """Runs the command and returns its exit status."""
-    return flags.guarded(PROGRAM, lambda: _train(flags.parse(argv, PROGRAM, SUMMARY, _define)))
+    return flags.guarded(PROGRAM, lambda: _train(_parse(argv)))
+
+
+def _parse(argv):
+    return flags.parse(argv, PROGRAM, SUMMARY, _define, GROUPS)
 
 
 def _define(values):
@@ -75,9 +118,21 @@ def _config(values):
     return config, workdir or f"runs/{config.preset}"
 
 
+def _print_configuration(config, workdir):
+    """Prints what differs from the defaults; `config.json` has all."""
+    changed = configs.differences(config)
+    print(f"preset: {config.preset}; all fields are in {Path(workdir, configs.CONFIG_FILE)}")
+    lines = [f"{name}={value}" for name, value in changed.items() if name != "preset"]
+    if lines:
+        print(f"not at their defaults: {', '.join(lines)}")
+    print("starting TensorFlow", flush=True)
+
+
 def _train(values):
     config, workdir = _config(values)
-    print(f"configuration:\n{configs.to_json(config)}", end="", flush=True)
+    # A changed flag is refused before the seconds that TensorFlow takes.
+    config, _ = configs.settle(config, workdir)
+    _print_configuration(config, workdir)
     flags.import_tensorflow()
     from gan_keras import training
 
@@ -91,7 +146,7 @@ def _train(values):
             "give a larger --steps to train on"
         )
     elif outcome.stopped:
-        print(f"stopped and saved at step {outcome.last_step:,}; the same command goes on")
+        print(f"stopped and saved at step {outcome.last_step:,}; the same command resumes the run")
         return
     else:
         print(f"trained to step {outcome.last_step:,}: checkpoints, logs, samples in {workdir}")

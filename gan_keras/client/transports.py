@@ -1,9 +1,10 @@
 """How a client's request reaches the server: gRPC and REST behind one method.
 
 A transport has `where` (address and transport, for messages), `close()` and
-`predict(signature, key, rows, output)`, which sends `rows` (an int64 or float32 array, never
-empty) as the input `key` and returns the output `output`: a list of bytes if its name ends in
-`_bytes`, otherwise a float32 array. Failures are a UserError; an answer of another form is a
+`predict(signature, inputs, output, end)`, which sends `inputs` (int64 or float32 arrays by their
+names, never empty) and returns the output `output`, before `time.monotonic()` is `end`: a list of
+bytes if its name ends in `_bytes`, otherwise a float32 array. Failures are a UserError; an answer
+of another form is a
 KeyError, TypeError or ValueError.
 
 Each class imports its library itself, so that REST needs neither grpc nor TensorFlow.
@@ -11,7 +12,11 @@ Each class imports its library itself, so that REST needs neither grpc nor Tenso
 
 import base64
 import json
+import math
 import re
+import socket
+import threading
+import time
 from urllib.parse import quote
 
 import numpy as np
@@ -28,6 +33,37 @@ LONGEST_PAUSE = 2.0  # seconds, also if the server's Retry-After asks for more
 
 # grpc's own limit of 4 MiB is below one full batch of 128x128 RGB floats (12 MiB).
 MAX_REPLY_BYTES = 256 * 2**20
+# A value of JSON takes a byte or two on the way and up to 64 in Python: 1 GiB at most.
+MAX_JSON_VALUES = 2**24
+MAX_COMPLAINT = 2**20  # bytes of a refusal that are read as JSON
+CHUNK = 2**16  # bytes of a reply that are read at once
+
+
+class _Deadlined(socket.socket):
+    """A socket that waits for its other side until a time, not for so long at each call.
+
+    A server that sends a byte now and then would otherwise be waited for without end.
+    """
+
+    def until(self, end):
+        """Sets the time, as of `time.monotonic()`."""
+        self._end = end
+
+    def recv_into(self, *args):
+        self.settimeout(_left(self._end))
+        return super().recv_into(*args)
+
+    def sendall(self, *args):
+        self.settimeout(_left(self._end))
+        return super().sendall(*args)
+
+
+def _left(end):
+    """Seconds until then; a TimeoutError if there are none."""
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
 
 
 class Rest:
@@ -54,10 +90,27 @@ class Rest:
         if label is not None:
             path += f"/labels/{label}"
         self._path = f"{path}:predict"
+        self._thread = thread = threading.local()  # `end`: of the call that it is in
+
+        class Connection(urllib3.connection.HTTPConnection):
+            def _new_conn(self):
+                self.timeout = _left(thread.end)
+                plain = super()._new_conn()
+                waits = plain.gettimeout()
+                found = _Deadlined(plain.family, plain.type, plain.proto, plain.detach())
+                found.settimeout(waits)
+                return found
+
+            def request(self, *args, **kwargs):
+                if self.sock is None:
+                    self.connect()
+                self.sock.until(thread.end)
+                return super().request(*args, **kwargs)
+
         self._pool = urllib3.connection_from_url(
             f"http://{server}",
             maxsize=16,  # connections kept for the threads that share this client
-            timeout=urllib3.Timeout(connect=timeout, read=timeout),
+            timeout=timeout,
             retries=Retry(
                 total=ATTEMPTS - 1,
                 redirect=False,
@@ -70,13 +123,24 @@ class Rest:
                 retry_after_max=LONGEST_PAUSE,
             ),
         )
+        self._pool.ConnectionCls = Connection
 
-    def predict(self, signature, key, rows, output):
+    def predict(self, signature, inputs, output, end):
         import urllib3
 
-        body = {"signature_name": signature, "inputs": {key: rows.tolist()}}
+        columns = {name: rows.tolist() for name, rows in inputs.items()}
+        body = {"signature_name": signature, "inputs": columns}
+        self._thread.end = end
         try:
-            answer = self._pool.request("POST", self._path, json=body)
+            answer = self._pool.request("POST", self._path, json=body, preload_content=False)
+            try:
+                data = self._read(answer, end)
+            except BaseException:
+                answer.close()  # Nobody waits for the rest.
+                raise
+            answer.release_conn()
+        except TimeoutError:
+            raise _too_slow(self.where, self._timeout) from None
         except urllib3.exceptions.HTTPError as error:
             reason = getattr(error, "reason", error)  # of a MaxRetryError
             if isinstance(reason, urllib3.exceptions.NewConnectionError):
@@ -92,16 +156,30 @@ class Rest:
                 ) from None
             raise UserError(f"{self.where}: {one_line(reason)}") from None
         if answer.status != 200:
-            raise self._refused(answer, signature)
-        values = json.loads(answer.data)["outputs"]
+            raise self._refused(answer, data, signature)
+        if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_JSON_VALUES:
+            raise ValueError(f"more than {MAX_JSON_VALUES:,} values")
+        values = json.loads(data)["outputs"]
         if output.endswith("_bytes"):
             return [base64.b64decode(value["b64"], validate=True) for value in values]
         return np.array(values, np.float32)
 
-    def _refused(self, answer, signature):
+    def _read(self, answer, end):
+        """Returns the body as it came, if it is not more than can be."""
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            raise ValueError("it is compressed, which was not asked for")
+        data = bytearray()
+        while part := answer.read1(CHUNK, decode_content=False):
+            data += part
+            _left(end)
+            if len(data) > MAX_REPLY_BYTES:
+                raise ValueError(f"more than {MAX_REPLY_BYTES >> 20} MiB")
+        return bytes(data)
+
+    def _refused(self, answer, data, signature):
         try:
-            said = str(json.loads(answer.data)["error"])
-        except (KeyError, TypeError, ValueError):
+            said = str(json.loads(data[:MAX_COMPLAINT])["error"])
+        except (KeyError, TypeError, ValueError, RecursionError):
             return UserError(
                 f"{self.where}: HTTP {answer.status} {answer.reason or ''} without an error text;"
                 " is it TensorFlow Serving or gan-keras-serve?"
@@ -147,16 +225,17 @@ class Grpc:
         )
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
 
-    def predict(self, signature, key, rows, output):
+    def predict(self, signature, inputs, output, end):
         import grpc
 
         request = type(self._request)()
         request.CopyFrom(self._request)
         request.model_spec.signature_name = signature
-        _write_tensor(request.inputs[key], rows)
+        for name, rows in inputs.items():
+            _write_tensor(request.inputs[name], rows)
         request.output_filter.append(output)
         try:
-            answer = self._stub.Predict(request, timeout=self._timeout)
+            answer = self._stub.Predict(request, timeout=max(0.0, end - time.monotonic()))
         except grpc.RpcError as error:
             raise self._refused(error.code().name, error.details(), signature) from None
         if output not in answer.outputs:  # reading it would make an empty one
@@ -203,6 +282,8 @@ def _read_tensor(proto):
     if proto.string_val:
         return list(proto.string_val)
     shape = [dim.size for dim in proto.tensor_shape.dim]
+    if min(shape, default=0) < 0 or 4 * math.prod(shape) > MAX_REPLY_BYTES:
+        raise ValueError(f"a tensor of the shape {shape}")
     if proto.tensor_content:
         return np.frombuffer(proto.tensor_content, "<f4").reshape(shape)
     values = np.array(proto.float_val, np.float32)

@@ -1,14 +1,18 @@
 """What a run is: a frozen dataclass, presets for it, and its JSON file. No TensorFlow."""
 
+from gan_keras.config import random_streams
 from gan_keras.config.classes import CLASSES_FILE, load_classes, save_classes
 from gan_keras.config.config import (
     CONFIG_FILE,
     DENSITIES,
+    MAY_CHANGE,
     Config,
     check_resumable,
+    differences,
     from_preset,
     load,
     save,
+    settle,
     to_json,
 )
 from gan_keras.config.presets import PRESETS
@@ -17,13 +21,17 @@ __all__ = [
     "CLASSES_FILE",
     "CONFIG_FILE",
     "DENSITIES",
+    "MAY_CHANGE",
     "PRESETS",
     "Config",
     "check_resumable",
+    "differences",
     "from_preset",
     "load",
     "load_classes",
+    "random_streams",
     "save",
     "save_classes",
+    "settle",
     "to_json",
 ]

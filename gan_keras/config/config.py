@@ -5,6 +5,7 @@ The fields make the command line's flags; name, default and help stand here only
 
 import dataclasses
 import json
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -303,3 +304,30 @@ def check_resumable(stored, wanted, workdir):
             f"--workdir={workdir}: holds a run of another configuration "
             f"({'; '.join(changes)}); give the old values, or another --workdir"
         )
+
+
+def settle(config, workdir):
+    """Returns the Config that a run in `workdir` has, or would have, and whether one is stored.
+
+    What a run computes in was settled when it began: `auto` then means what is stored.
+
+    Raises:
+        UserError: there is a configuration that this version cannot read.
+        UsageError: as `check_resumable`.
+    """
+    if not os.path.exists(Path(workdir, CONFIG_FILE)):
+        return config, False
+    stored = load(workdir)
+    if config.mixed_precision == "auto":
+        config = dataclasses.replace(config, mixed_precision=stored.mixed_precision)
+    check_resumable(stored, config, workdir)
+    return config, True
+
+
+def differences(config):
+    """Returns the fields that differ from their defaults, as a dict from name to value."""
+    return {
+        item.name: getattr(config, item.name)
+        for item in dataclasses.fields(config)
+        if getattr(config, item.name) != item.default
+    }

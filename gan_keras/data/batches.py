@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
+from gan_keras.config import random_streams
 from gan_keras.data import order, storage
 from gan_keras.data.subset import Part
 from gan_keras.errors import UsageError
@@ -127,7 +128,8 @@ class Images:
             (len(labels) * columns, height, width, channels) uint8.
         """
         classes = self.labels()
-        shuffled = np.random.default_rng(0).permutation(self.count)
+        everywhere = tf.range(self.count, dtype=tf.int64)
+        shuffled = order.image_numbers(everywhere, self.count, PICTURE).numpy()
         chosen = [np.resize(shuffled[classes[shuffled] == label], columns) for label in labels]
         return np.asarray(self.rows.read(np.concatenate(chosen)))
 
@@ -158,7 +160,8 @@ class Images:
             the same seed and a smaller n give the first of them.
         """
         positions = tf.range(min(n, self.count), dtype=tf.int64)
-        return self.rows.read(order.image_numbers(positions, self.count, seed).numpy())
+        key = random_streams.CHOICE + seed
+        return self.rows.read(order.image_numbers(positions, self.count, key).numpy())
 
     def first(self, n):
         """Returns n images for a picture of the data, the same in every run.
@@ -169,7 +172,8 @@ class Images:
         Returns:
             (n, height, width, channels) uint8.
         """
-        numbers = order.image_numbers(tf.range(n, dtype=tf.int64), self.count, seed=0)
+        positions = tf.range(n, dtype=tf.int64)
+        numbers = order.image_numbers(positions, self.count, random_streams.PICTURE)
         return np.asarray(self.rows.read(numbers.numpy()))
 
     def _numbers(self, n, seed, start):

@@ -10,8 +10,7 @@ import numpy as np
 import tensorflow as tf
 from scipy import special
 
-# Seeds of latents are (seed, draw) with seed < 2^31: no data shares their random bits.
-TRAINING, OTHER = 2**40, 2**41
+from gan_keras.config import random_streams
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ class Points:
         scale = self.scale
 
         def draw(step):
-            seeds = [(TRAINING + seed, step * per_step + i) for i in range(per_step)]
+            seeds = [(random_streams.DENSITY + seed, step * per_step + i) for i in range(per_step)]
             batches = tuple(self.density.draw(batch_size, pair) / scale for pair in seeds)
             return batches if per_step > 1 else batches[0]
 
@@ -155,7 +154,7 @@ class Points:
 
     def sample(self, count, seed=0):
         """Returns float32 (count, length) that no training step sees."""
-        return self.density.draw(count, (OTHER + seed, 0)).numpy()
+        return self.density.draw(count, (random_streams.DENSITY_SAMPLE + seed, 0)).numpy()
 
     def describe(self):
         """Returns what the data are, in a line."""

@@ -6,6 +6,7 @@ the files.
 """
 
 import dataclasses
+import hashlib
 import json
 import logging
 import os
@@ -72,10 +73,23 @@ def _as_it_was(source, then):
         most=len(then["files"]),
         identity=then["identity"],
         files=then["files"],
+        chunks=_lost(source.name),
         skipped=skipped,
         labels=folder.classes(paths, skipped),
         class_names=folder.class_names(paths),
     )
+
+
+def _lost(name):
+    """What is called in place of reading, where what is kept turns out to be damaged."""
+
+    def chunks():
+        raise UserError(
+            f"--dataset={name}: what the run keeps of its images is damaged, and they have "
+            "changed since it began; restore them as they were, or train into another --workdir"
+        )
+
+    return chunks
 
 
 def _change(then, source):
@@ -97,22 +111,31 @@ def _change(then, source):
 
 def _read(path):
     try:
-        then = json.loads(path.read_text())
+        then = json.loads(path.read_bytes())
+        if then.pop("sha256", None) != _digest(then):
+            raise ValueError("its digest is another")
         for field in ("dataset", "identity"):
             if not isinstance(then[field], str):
                 raise ValueError(f"{field} is no text")
         # What a damaged file holds instead of rows must not surface later.
         then["files"] = [[str(name), int(size), int(time)] for name, size, time in then["files"]]
         return then
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}; make it readable") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
             f"{path}: damaged ({error}); if the pictures are those of the run's beginning, "
             "delete it"
         ) from error
 
 
+def _digest(record):
+    return hashlib.sha256(json.dumps(record).encode()).hexdigest()
+
+
 def _write(path, source):
     now = {"dataset": source.name, "identity": source.identity, "files": source.files}
+    now["sha256"] = _digest(now)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, (json.dumps(now) + "\n").encode())

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import tqdm
 
+from gan_keras import files
 from gan_keras.data import storage
 from gan_keras.errors import UserError
 
@@ -70,24 +71,57 @@ def _kept(source, cache_dir):
     """Returns the open file in `cache_dir` that holds the pixels, and their number.
 
     The file is written under another name and then renamed, so that it is whole if it is
-    there. Of several processes one writes and the others wait for it.
+    there; its digest tells whether it still is, and if not it is made again. Of several
+    processes one writes and the others wait for it.
     """
     path = kept_path(source, cache_dir)
     partial = path.with_suffix(".partial")
     with _writing(source, cache_dir):
         cache_dir.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
+        kept = _open_whole(source, path)
+        if kept is None:
             with open(partial, "ab") as file:
                 _lock(file, path)
                 # What waited for the lock may find the work done.
-                if not path.exists():
+                kept = _open_whole(source, path)
+                if kept is None:
+                    damaged = path.exists()
                     _write_kept(source, file, path)
                     partial.replace(path)
-        about = json.loads(path.with_suffix(".json").read_text())
-        source.skipped[:] = [tuple(item) for item in about["skipped"]]
-        if path.stat().st_size != about["count"] * int(np.prod(source.shape)):
-            raise OSError(0, "damaged; delete it", str(path))
-        return open(path, "rb"), about["count"]
+                    if damaged:
+                        logger.warning("%s: was damaged; made again from %s", path, source.name)
+        return kept or _open_whole(source, path)
+
+
+def _open_whole(source, path):
+    """Returns what `_kept` does and fills `skipped`; None if the file is damaged or not there."""
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - the storage keeps it open
+    except FileNotFoundError:
+        return None
+    try:
+        about = json.loads(path.with_suffix(".json").read_bytes())
+        expected, count, skipped = about.pop("sha256"), about["count"], about["skipped"]
+        # First what costs nothing.
+        if os.fstat(file.fileno()).st_size == count * int(np.prod(source.shape)):
+            digest = hashlib.file_digest(file, "sha256")
+            if _finished(digest, about) == expected:
+                file.seek(0)
+                source.skipped[:] = [tuple(item) for item in skipped]
+                return file, count
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass  # What is told about the pixels is damaged.
+    except BaseException:
+        file.close()
+        raise
+    file.close()
+    return None
+
+
+def _finished(digest, about):
+    """The hexadecimal digest of the pixels, which it has seen, and of what is told about them."""
+    digest.update(json.dumps(about).encode())
+    return digest.hexdigest()
 
 
 def kept_path(source, cache_dir):
@@ -108,8 +142,9 @@ def _lock(file, path):
 
 def _write_kept(source, file, path):
     file.truncate(0)  # What an interrupted process may have left.
+    digest = hashlib.sha256()
     try:
-        count = _write(source, file)
+        count = _write(source, file, digest)
         os.fsync(file.fileno())
     except BaseException:
         with contextlib.suppress(OSError):
@@ -117,13 +152,17 @@ def _write_kept(source, file, path):
         raise
     about = {"dataset": source.name, "count": count, "shape": source.shape}
     about["skipped"] = source.skipped
-    path.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n")
+    about["sha256"] = _finished(digest, about)
+    files.write(path.with_suffix(".json"), (json.dumps(about, indent=1) + "\n").encode())
 
 
-def _write(source, file):
+def _write(source, file, digest=None):
     count = 0
     for chunk in _watched(source):
-        file.write(chunk.tobytes())
+        data = chunk.tobytes()
+        file.write(data)
+        if digest is not None:
+            digest.update(data)
         count += len(chunk)
     file.flush()
     return count

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hmac
 import json
 import logging
 import os
@@ -9,17 +10,20 @@ import socket
 import time
 from dataclasses import dataclass
 
-from gan_keras.errors import UsageError, UserError
+from gan_keras.errors import UsageError, UserError, visible
 
 logger = logging.getLogger(__name__)
 
 VARIABLE = "TF_CONFIG"
+SECRET = "GAN_KERAS_CLUSTER_SECRET"  # An environment variable; what it holds is never sent.
 # Workers of a synchronous cluster; a parameter server or an evaluator is no part of one.
 JOBS = ("chief", "worker")
 REPORT_SECONDS = 10.0  # Between two lines about who is awaited.
 POLL_SECONDS = 0.2
 DIAL_SECONDS = 2.0  # More than a round trip to anywhere, and little beside the time-out.
 GREETING_BYTES = 65_536  # Some thousand addresses.
+MOST_WARNINGS = 20  # Of strangers, each of them once.
+LONGEST_NAMES = 200  # Of what strangers say.
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,9 @@ def meet(cluster, timeout):
 
     TensorFlow waits for a missing worker in silence, for an hour; here all know of each other
     before its server takes the port over. Each process listens at its own port and sends all
-    others a greeting, which names its rank and its cluster.
+    others a greeting, which names its rank and its cluster. Whoever says anything else is a
+    stranger, of whom there is a warning. Where the environment has a secret, greetings carry a
+    proof of it, and only who proves it is believed.
 
     Args:
         cluster: A Cluster.
@@ -101,16 +107,18 @@ def meet(cluster, timeout):
 
     Raises:
         UserError: some do not answer in time, or the own port cannot be listened at.
-        UsageError: another process has another cluster in mind, or the same rank.
+        UsageError: a process that proved the secret has another cluster in mind, or the same
+            rank. Without a secret that is a warning, as anybody can say so.
     """
     began = reported = time.monotonic()
+    told = set()
     unheard, ungreeted = set(cluster.others), set(cluster.others)
     with _listener(cluster) as server:
         while unheard or ungreeted:
             for rank in sorted(ungreeted):
                 if _greet(cluster, rank):
                     ungreeted.discard(rank)
-            unheard.discard(_heard(cluster, server))
+            unheard.discard(_heard(cluster, server, told))
             now = time.monotonic()
             awaited = ", ".join(map(cluster.title, sorted(unheard | ungreeted)))
             if awaited and now - began > timeout:
@@ -140,7 +148,18 @@ def _dial(cluster, rank, message=b""):
 
 def _greet(cluster, rank):
     greeting = {"rank": cluster.rank, "addresses": cluster.addresses}
+    if proof := _proof(greeting):
+        greeting["proof"] = proof
     return _dial(cluster, rank, json.dumps(greeting).encode())
+
+
+def _proof(greeting):
+    """What only who knows the secret can say of a greeting; None where there is no secret."""
+    secret = os.environb.get(SECRET.encode())
+    if not secret:
+        return None
+    said = json.dumps([greeting["rank"], greeting["addresses"]]).encode()
+    return hmac.new(secret, said, "sha256").hexdigest()
 
 
 @contextlib.contextmanager
@@ -162,42 +181,77 @@ def _listener(cluster):
         yield server
 
 
-def _heard(cluster, server):
+def _heard(cluster, server, told):
     """Returns the rank of one who greets; None if nobody does, or a stranger.
 
     One at a time: a worker that has met all is TensorFlow's already, whose calls at this port
     would never leave it in peace.
     """
     try:
-        line, _ = server.accept()
+        line, peer = server.accept()
     except TimeoutError:
         return None
     with line:
         text = _read(line)
+    # Nothing, or TensorFlow's server of a worker that has met all: both are as they should be.
+    if not text or b"PRI * HTTP/2".startswith(text[:12]):
+        return None
+    try:
+        return _understood(cluster, text)
+    except _Stranger as stranger:
+        warning = f"ignored a stranger from {peer[0]}: {stranger}"
+        if warning not in told and len(told) < MOST_WARNINGS:
+            told.add(warning)
+            logger.warning("%s", visible(warning))
+        return None
+
+
+class _Stranger(Exception):
+    """Says why somebody is no worker of this cluster."""
+
+
+def _understood(cluster, text):
+    """Returns the rank in a greeting, or raises."""
     try:
         greeting = json.loads(text)
-        rank, addresses = greeting["rank"], tuple(greeting["addresses"])
-    except (ValueError, TypeError, KeyError):
-        return None
-    if addresses != cluster.addresses:
-        raise UsageError(
-            f"{VARIABLE}: another process has the cluster {', '.join(map(str, addresses))}, "
+        rank, addresses = greeting["rank"], greeting["addresses"]
+        proof = greeting.get("proof")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise _Stranger("what it said is no greeting") from None
+    if type(rank) is not int or not isinstance(addresses, list):
+        raise _Stranger("what it said is no greeting")
+    expected = _proof(greeting)
+    if expected and not (
+        isinstance(proof, str) and hmac.compare_digest(expected.encode(), proof.encode())
+    ):
+        raise _Stranger(f"it does not know the secret of {SECRET}; give all workers the same")
+    wrong = None
+    if tuple(addresses) != cluster.addresses:
+        said = ", ".join(map(str, addresses))[:LONGEST_NAMES]
+        wrong = (
+            f"another process has the cluster {said}, "
             f"this one {', '.join(cluster.addresses)}; give all the same"
         )
-    if rank == cluster.rank:
-        raise UsageError(
-            f'{VARIABLE}: another process is {cluster.names[rank]} too; give each its own "task"'
-        )
+    elif rank == cluster.rank:
+        wrong = f'another process is {cluster.names[rank]} too; give each its own "task"'
+    elif rank not in cluster.others:
+        wrong = f"another process is worker {rank}, of which there is none"
+    if wrong and expected:
+        raise UsageError(f"{VARIABLE}: {wrong}")
+    if wrong:
+        raise _Stranger(f"{VARIABLE}: {wrong}")
     return rank
 
 
 def _read(line):
     """Returns what the other side sends until it hangs up, if that can be a greeting."""
-    line.settimeout(DIAL_SECONDS)
+    end = time.monotonic() + DIAL_SECONDS  # For all of it: who drips holds nobody up.
     text = b""
     with contextlib.suppress(OSError):
-        while part := line.recv(4096):
+        while (left := end - time.monotonic()) > 0:
+            line.settimeout(left)
+            part = line.recv(4096)
             text += part
-            if not text.startswith(b"{") or len(text) > GREETING_BYTES:
+            if not part or not text.startswith(b"{") or len(text) > GREETING_BYTES:
                 break
     return text

@@ -43,10 +43,10 @@ LONGEST = 120  # frames: some seconds to watch, some MiB to load
 COLORS = 255  # of a GIF's 256; Pillow takes the last for "as in the frame before"
 
 
-def line(x, p_data, p_g, d, d_star, z, g_of_z, title=""):
+def line(x, p_data, p_g, d, d_star, z, g_of_z, title="", peak=None):
     """The paper's figure 1 for data on a line.
 
-    Above, the densities (scale on the right, set by p_data) and both discriminators (scale on
+    Above, the densities (scale on the right, set by `peak`) and both discriminators (scale on
     the left); below, the generator as arrows from z to x = G(z). Arrows to beyond the grid end
     at its border.
 
@@ -54,19 +54,23 @@ def line(x, p_data, p_g, d, d_star, z, g_of_z, title=""):
         x: Grid, float (n,).
         p_data: Density of the data on the grid, (n,).
         p_g: Density of the generator on the grid, (n,), such as a histogram of samples.
-        d: D(x) on the grid, (n,), in [0, 1].
-        d_star: D*(x) = p_data / (p_data + p_g) on the grid, (n,), in [0, 1].
+        d: D(x) on the grid, (n,), in [0, 1]; NaN where there is nothing to show.
+        d_star: D*(x) = p_data / (p_data + p_g) on the grid, (n,), as `d`.
         z: Latents, float (m,), such as evenly spaced quantiles of the prior; where there are
             none, m = 0, the upper part takes all the place.
         g_of_z: G(z), (m,).
         title: One line of text.
+        peak: Density at 0.8 of the scale of D, by default p_data's largest value. It is raised
+            where a density would otherwise not fit.
 
     Returns:
         uint8 (480, 640, 3).
     """
     x, p_data, p_g, d, d_star, z, g_of_z = map(_finite, (x, p_data, p_g, d, d_star, z, g_of_z))
     low, high = _limits(x)
-    peak = _limits(p_data)[1] if np.any(p_data > 0) else 1.0
+    if peak is None:
+        peak = _limits(p_data)[1] if np.any(p_data > 0) else 1.0
+    peak = max(peak, PEAK * _limits(np.concatenate([p_data, p_g]))[1])
     figure = _figure(title)
 
     box = CURVES if z.size else CURVES_ALONE

@@ -24,9 +24,10 @@ from keras import layers
 
 import gan_keras
 from gan_keras import data, files
-from gan_keras.config import DENSITIES
+from gan_keras.config import DENSITIES, random_streams
 from gan_keras.data import folder
 from gan_keras.errors import UsageError, UserError
+from gan_keras.networks import WeightSeeds
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ def build(image_size, channels, classes, seed):
     Returns:
         Model from float (batch, size, size, channels) in [-1, 1] to float32 (batch, classes).
     """
-    draw = keras.random.SeedGenerator(seed)
+    draw = WeightSeeds(seed, random_streams.CLASSIFIER_WEIGHTS)
 
     def initializer():
         return keras.initializers.HeNormal(seed=draw)  # He et al. 2015, for ReLU.
@@ -224,7 +225,8 @@ def _splits(config):
     images = data.load(config)
     if data.has_test(config):
         return images, data.load(config, "test"), "its split `test`"
-    numbers = np.random.default_rng(config.seed).permutation(images.count)
+    draw = np.random.default_rng([random_streams.CLASSIFIER_SPLIT, config.seed])
+    numbers = draw.permutation(images.count)
     fifth = max(1, images.count // 5)
     return images.only(numbers[fifth:]), images.only(numbers[:fifth]), "a fifth, kept out"
 
@@ -240,9 +242,8 @@ def _fit(network, images, labels, epochs, seed):
         metrics=["accuracy"],
         jit_compile=False,  # Slower on CPUs, and then other bits than without.
     )
-    batches = tf.data.Dataset.zip(
-        images.batches(BATCH, seed), images.batches_of(labels, BATCH, seed)
-    )
+    key = random_streams.CLASSIFIER_ORDER + seed
+    batches = tf.data.Dataset.zip(images.batches(BATCH, key), images.batches_of(labels, BATCH, key))
     with tqdm.tqdm(
         desc="training",
         total=epochs * steps * BATCH,

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from gan_keras import data
+from gan_keras.config import random_streams
 from gan_keras.drawing import to_uint8
 from gan_keras.errors import UsageError
 from gan_keras.evaluation import classifier as classifiers
@@ -94,7 +95,8 @@ class ImageScores:
 
     def _noise(self):
         shape = (self.num_samples, *self.config.shape)
-        return np.random.default_rng(self.seed).integers(256, size=shape, dtype=np.uint8)
+        draw = np.random.default_rng([random_streams.NOISE_IMAGES, self.seed])
+        return draw.integers(256, size=shape, dtype=np.uint8)
 
     def protocol(self, metric, count):
         extractor = {"name": "pixels"}

@@ -18,8 +18,6 @@ from gan_keras.game import PRIORS, draw_labels
 
 logger = logging.getLogger(__name__)
 
-# Of the seeds (seed, draw) of latents: training has draw >= 0, the sample grid -1.
-LATENT_DRAW = -2
 CHUNK = 500  # Latents per call of the generator.
 # While training: enough to see the way that a score goes, in a second or two.
 SAMPLES_WHILE_TRAINING = 2000
@@ -210,7 +208,7 @@ def generate(generator, prior, count, seed, temperature=1.0):
     One that takes labels is given classes that are drawn, all with the same probability: as it
     is served, where nobody asks for a class.
     """
-    draw = [seed, LATENT_DRAW]
+    draw = [seed, configs.random_streams.EVALUATION]
     latents = PRIORS[prior]((count, generator.inputs[0].shape[-1]), seed=draw)
     latents *= temperature
     classes = networks.classes_of(generator)

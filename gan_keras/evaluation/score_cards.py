@@ -1,10 +1,12 @@
 """Score cards: a number with all that one has to know before comparing it with another."""
 
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from gan_keras import config as configs
 from gan_keras import files
 from gan_keras.errors import UsageError, UserError
 
@@ -55,12 +57,19 @@ class ScoreCard:
 
     @property
     def file(self):
-        """Name of the card's file: cards of one subject, step, metric and extractor replace."""
+        """Name of the card's file: only the same score by the same protocol and seed replaces."""
         subject = f"step-{self.step:06}" if self.step is not None else self.subject
         if self.temperature != 1:
             subject += f"-temperature-{self.temperature:g}"
-        extractor = self.protocol["extractor"]["name"]
-        return f"{subject}-{self.metric}-{extractor}.json".replace(" ", "-")
+        extractor, count = self.protocol["extractor"]["name"], self.protocol["num_generated"]
+        digest = hashlib.sha256(f"{self.measured_by} {self.seed}".encode()).hexdigest()[:8]
+        name = f"{subject}-{self.metric}-{extractor}-{count}-{digest}.json"
+        return name.replace(" ", "-")
+
+    @property
+    def measured_by(self):
+        """The protocol as text: that of two cards is equal if their protocols are."""
+        return json.dumps(self.protocol, sort_keys=True)
 
     @property
     def label(self):
@@ -101,7 +110,13 @@ def load(path):
 
 
 def find(place):
-    """Returns the cards of a run, a folder of cards, or a file: of each score the newest step.
+    """Returns the cards of a run, a folder of cards, or a file.
+
+    Of each score by each protocol it is that of the newest step, and of these the one that was
+    written last.
+
+    Returns:
+        ScoreCards, in the order of their steps.
 
     Raises:
         UsageError: there are none.
@@ -110,74 +125,22 @@ def find(place):
     place = Path(place)
     if place.is_file():
         return [load(place)]
-    folder = place / FOLDER if (place / FOLDER).is_dir() else place
-    cards = [load(path) for path in sorted(folder.glob("*.json"))] if folder.is_dir() else []
-    if not cards or not all(isinstance(card, ScoreCard) for card in cards):
+    is_run = (place / configs.CONFIG_FILE).is_file()
+    folder = place / FOLDER if is_run or (place / FOLDER).is_dir() else place
+    paths = sorted(folder.glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path))
+    if not paths and is_run:
+        raise UsageError(
+            f"{place}: this run has no scores yet; run gan-keras-evaluate --workdir={place} first"
+        )
+    if not paths:
         raise UsageError(f"{place}: no score cards there; make some with gan-keras-evaluate")
     newest = {}
-    for card in sorted(cards, key=lambda card: card.step or 0):
-        newest[card.subject, card.temperature, *column(card)] = card
+    for card in sorted(map(load, paths), key=lambda card: card.step or 0):
+        newest[card.subject, card.temperature, column(card), card.measured_by] = card
     return list(newest.values())
-
-
-def check_comparable(cards):
-    """Refuses to have scores of one metric and extractor side by side that no one may compare.
-
-    Raises:
-        UsageError: their protocols differ; the message says in what.
-    """
-    first = {}
-    # References last, whose message could not name a run.
-    for card in sorted(cards, key=lambda card: card.run is None):
-        key = column(card)
-        reference = first.setdefault(key, card)
-        if card.protocol != reference.protocol:
-            differences = "; ".join(_differences(reference.protocol, card.protocol))
-            raise UsageError(
-                f"{card.metric} of {reference.label} and of {card.label} were measured by "
-                f"different protocols ({differences}); evaluate both in the same way"
-            )
-
-
-def table(cards):
-    """Returns cards as the lines of a Markdown table: a row per subject, a column per metric.
-
-    Raises:
-        UsageError: as `check_comparable`.
-    """
-    check_comparable(cards)
-    columns = list(dict.fromkeys(column(card) for card in cards))
-    rows = {}
-    for card in cards:
-        rows.setdefault(card.label, {})[column(card)] = _cell(card)
-    # References last, whatever the order they came in.
-    labels = sorted(rows, key=lambda label: label in (TRAINING_IMAGES, NOISE))
-    arrow = {column(card): {"lower": "↓", "higher": "↑"}[card.better] for card in cards}
-    lines = [["", *(" ".join(filter(None, (*key, arrow[key]))) for key in columns)]]
-    lines += [[label, *(rows[label].get(key, "–") for key in columns)] for label in labels]
-    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-    text = [
-        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"
-        for line in lines
-    ]
-    return [text[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *text[1:]]
 
 
 def column(card):
     """The column of a table that a card belongs in: metric and extractor."""
     extractor = card.protocol["extractor"]["name"]
     return card.metric.replace("_", " "), "" if extractor == "none" else f"({extractor})"
-
-
-def _cell(card):
-    return f"{card.value:.4g} [{card.interval['low']:.4g}, {card.interval['high']:.4g}]"
-
-
-def _differences(one, other, path=""):
-    """Which leaves of two nested dicts differ."""
-    for key in sorted({*one, *other}):
-        a, b = one.get(key), other.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            yield from _differences(a, b, f"{path}{key}.")
-        elif a != b:
-            yield f"{path}{key} {a!r} and {b!r}"

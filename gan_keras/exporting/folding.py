@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import layers, tree
 
-from gan_keras.networks.convolution import DoublingConv2DTranspose, HalvingConv2D
+from gan_keras.networks import DoublingConv2DTranspose, HalvingConv2D
 
 # Linear layers, and the axis of their kernels that counts the output's channels.
 _CHANNEL_AXES = {
@@ -34,7 +34,7 @@ def fold(generator, dtype="float32"):
     into the kernel and the bias of that layer; any other stays.
 
     Args:
-        generator: Functional model with one input; it stays as it is.
+        generator: Functional model, also of several inputs; it stays as it is.
         dtype: What the weights are kept in and the layers compute in: `float32` or `bfloat16`.
             The layers after the last weights, as a tanh, compute in float32 all the same. In
             bfloat16 a picture may come out a little different in a batch of another size.
@@ -49,7 +49,7 @@ def fold(generator, dtype="float32"):
     copies = {}
 
     def copy(layer):
-        if layer in gone:
+        if layer in gone or not isinstance(layer, layers.Layer):  # Plain operations keep nothing.
             return layer
         config = layer.get_config() | {"dtype": "float32" if layer in exact else dtype}
         if layer in normalizations:
@@ -71,7 +71,7 @@ def fold(generator, dtype="float32"):
 
 def _foldable(generator):
     """Returns what goes where: linear layer -> the normalisation that alone reads its output."""
-    made = [layer for layer in generator.layers if not isinstance(layer, layers.InputLayer)]
+    made = [each for each in generator.operations if not isinstance(each, layers.InputLayer)]
     makers = {id(layer.output): layer for layer in made}
     readers = collections.Counter(id(tensor) for tensor in generator.outputs)
     for layer in made:

@@ -4,14 +4,15 @@
 requests for each, and a model card. It appears whole, by one rename, or not at all.
 """
 
+import contextlib
 import dataclasses
-import functools
-import glob
+import fcntl
 import json
 import os
 import platform
 import shutil
 import subprocess
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,21 +21,26 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 import gan_keras
-from gan_keras import checkpoints, files, networks
-from gan_keras import config as configs
+from gan_keras import checkpoints, files
 from gan_keras.errors import UsageError, UserError
-from gan_keras.exporting import contract, folding
-from gan_keras.game import PRIORS
+from gan_keras.exporting import contract, folding, trained
+from gan_keras.exporting.served import Served
 
-# Second half of the seed of a picture's latents; any constant would do.
-SEED_STREAM = 0
+# No integer, so that no server takes it for a version. Beside a working folder lies a file that
+# its exporter holds locked: the lock goes with the process, however it ends, and holds on every
+# machine and in every container that shares the folder.
+_TEMPORARY, _LOCK = ".exporting-", ".lock"
+# A server reads versions as int64.
+MOST_VERSION = 2**63 - 1
 
-# No integer, so that no server takes it for a version; the machine's name, since the folder may
-# be shared, and a process is known to be gone on its own machine only.
-_TEMPORARY = f".exporting-{platform.node()}-"
 
-
-def export(workdir, export_dir, version=None, dtype="float32", temperature=1.0):
+def export(
+    workdir: str | Path,
+    export_dir: str | Path,
+    version: int | None = None,
+    dtype: str = "float32",
+    temperature: float = 1.0,
+) -> Path:
     """Exports the newest checkpoint of a run.
 
     Args:
@@ -53,102 +59,33 @@ def export(workdir, export_dir, version=None, dtype="float32", temperature=1.0):
         UserError: the run has no checkpoint, or a folder cannot be written.
         UsageError: the version exists already, or is none; or the run makes no images.
     """
-    config = configs.load(workdir)
-    if config.dataset in configs.DENSITIES:
-        raise UsageError(
-            f"--workdir={workdir}: a run on {config.dataset} makes points; only generators of "
-            "images are exported"
-        )
+    checkpoints.refuse_pattern("--export_dir", export_dir)
     export_dir = Path(export_dir)
     versions = _versions(export_dir)
-    if version is not None and version < 1:
-        raise UsageError(f"--version={version}: must be at least 1")
+    if version is not None and not 1 <= version <= MOST_VERSION:
+        raise UsageError(f"--version={version}: must be from 1 to {MOST_VERSION}")
+    _number(version, versions)
     if version in versions:
         raise UsageError(
             f"--version={version}: {export_dir / versions[version]} exists already; "
             "leave --version away for the next free one"
         )
-    # Outside any strategy, whatever the run was trained on; its weights are about to be restored.
-    generator = networks.NETWORKS[config.network].generator(
-        config.shape, config.latent_dim, config.width, seed=config.seed
-    )
-    step = checkpoints.restore_generator(generator, workdir)
-
+    run = trained.restore(workdir)
     try:
         export_dir.mkdir(parents=True, exist_ok=True)
         _clear_abandoned(export_dir)
-        temporary = export_dir / f"{_TEMPORARY}{os.getpid()}"
-        try:
-            served = Served(folding.fold(generator, dtype), config.prior, temperature)
-            tf.saved_model.save(served, str(temporary), signatures=served.signatures())
-            _write_warmup(temporary, config.latent_dim)
-            _write_card(temporary, config, step, dtype, temperature)
+        with _working_folder(export_dir) as temporary:
+            folded = folding.fold(run.generator, dtype)
+            served = Served(folded, run.config.prior, temperature, run.classes)
+            signatures = served.signatures()
+            tf.saved_model.save(served, str(temporary), signatures=signatures)
+            _write_warmup(temporary, signatures)
+            _write_card(temporary, run, dtype, temperature)
             return _rename(temporary, export_dir, version)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     except (OSError, tf.errors.OpError) as error:
         raise UserError(
             f"--export_dir={export_dir}: cannot be written: {files.why(error)}"
         ) from None
-
-
-class Served(tf.Module):
-    """The generator as its servers see it: three signatures, each of one input and one output.
-
-    TF Serving joins the rows of different callers, so all inputs and outputs have the batch
-    as first dimension, and a picture depends on its own row only.
-    """
-
-    def __init__(self, generator, prior, temperature=1.0):
-        super().__init__()
-        # Keras' variables are wrappers: tracked as they are, the file would restore copies of
-        # them, and a server would find the graph's own uninitialised. So the module tracks
-        # TensorFlow's variables, and the model hides in a function.
-        self._variables = [variable.value for variable in generator.variables]
-        self._images = functools.partial(generator, training=False)
-        self._prior = PRIORS[prior]
-        self._temperature = temperature
-        self._latent_dim = generator.input_shape[-1]
-
-    def signatures(self):
-        """Returns the signatures by their names, as `tf.saved_model.save` takes them."""
-        latents = tf.TensorSpec((None, self._latent_dim), tf.float32, contract.LATENTS)
-        seed = tf.TensorSpec((None,), tf.int64, contract.SEED)
-        return {
-            contract.LATENTS_SIGNATURE: tf.function(self.generate, [latents]),
-            contract.SAMPLE_SIGNATURE: tf.function(self.sample, [seed]),
-            contract.PNG_SIGNATURE: tf.function(self.png, [seed]),
-        }
-
-    def generate(self, latents):
-        """Maps latents float32 (batch, latent_dim) to images float32 in [-1, 1]."""
-        # A server hands any shape to the graph: this says what was wrong with it.
-        check = tf.debugging.Assert(
-            tf.equal(tf.shape(latents)[-1], self._latent_dim),
-            [f"latents must have shape (batch, {self._latent_dim}), not", tf.shape(latents)],
-        )
-        with tf.control_dependencies([check]):
-            latents = tf.identity(latents)
-        return {contract.IMAGES: self._images(latents)}
-
-    def sample(self, seed):
-        """Maps seeds int64 (batch,) to images uint8: the same seed, the same picture."""
-        latents = tf.map_fn(
-            lambda row: self._prior([self._latent_dim], seed=tf.stack([row, SEED_STREAM])),
-            seed,
-            fn_output_signature=tf.TensorSpec([self._latent_dim], tf.float32),
-        )
-        pixels = self._images(self._temperature * latents)
-        pixels = tf.round((pixels - contract.PIXEL_MIN) * 127.5)
-        return {contract.IMAGES: tf.saturate_cast(pixels, tf.uint8)}
-
-    def png(self, seed):
-        """Maps seeds int64 (batch,) to PNG files, one string per row."""
-        pictures = self.sample(seed)[contract.IMAGES]
-        files = tf.map_fn(
-            tf.io.encode_png, pictures, fn_output_signature=tf.TensorSpec([], tf.string)
-        )
-        return {contract.PNG_BYTES: files}
 
 
 def _versions(export_dir):
@@ -165,7 +102,7 @@ def _versions(export_dir):
 def _rename(temporary, export_dir, version):
     """Gives a finished export its version, taking the next integer if another came first."""
     while True:
-        number = version or max(_versions(export_dir), default=0) + 1
+        number = _number(version, _versions(export_dir))
         try:
             return temporary.rename(export_dir / str(number))
         except OSError:
@@ -173,54 +110,81 @@ def _rename(temporary, export_dir, version):
                 raise
 
 
-def _clear_abandoned(export_dir):
-    """Removes what killed exporters of this machine left behind."""
-    for path in export_dir.glob(f"{glob.escape(_TEMPORARY)}*"):
-        if not _alive(path.name.removeprefix(_TEMPORARY)):
-            shutil.rmtree(path, ignore_errors=True)
+def _number(version, versions):
+    """Returns the version, or the one after the greatest that a server can read."""
+    if version is not None:
+        return version
+    number = max((other for other in versions if other <= MOST_VERSION), default=0) + 1
+    if number > MOST_VERSION:
+        raise UsageError(
+            f"--version: {MOST_VERSION} is there and has no next one; name one that is free"
+        )
+    return number
 
 
-def _alive(pid):
-    """Whether another process has this number, given as text."""
+@contextlib.contextmanager
+def _working_folder(export_dir):
+    """Yields a path that no other exporter uses or clears, and removes what is left there."""
+    while True:
+        descriptor, name = tempfile.mkstemp(_LOCK, _TEMPORARY, export_dir)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.path.exists(name):
+            break
+        os.close(descriptor)  # Another took it for abandoned before it was locked.
+    folder = Path(name.removesuffix(_LOCK))
     try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        pass  # Somebody else's.
-    return int(pid) != os.getpid()  # Ours now, but not when the folder was made.
+        yield folder
+    finally:
+        _remove(folder, name)
+        os.close(descriptor)
 
 
-def _write_warmup(folder, latent_dim):
+def _clear_abandoned(export_dir):
+    """Removes what killed exporters left behind: what nobody holds the lock of."""
+    for path in export_dir.iterdir():
+        if not (path.name.startswith(_TEMPORARY) and path.name.endswith(_LOCK)):
+            continue
+        # Another exporter may have removed it, and it may be somebody else's.
+        with contextlib.suppress(OSError), open(path, "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(path.with_name(path.name.removesuffix(_LOCK)), path)
+
+
+def _remove(folder, lock):
+    """Removes a working folder, and its lock last: without one nobody would clear it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        os.unlink(lock)
+
+
+def _write_warmup(folder, signatures):
     """Writes requests that a server runs before it answers: each signature, each batch size."""
     path = folder / contract.WARMUP_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as records:
         for size in contract.ALLOWED_BATCH_SIZES:
-            seeds = tf.range(size, dtype=tf.int64)
-            for signature, name, value in (
-                (contract.LATENTS_SIGNATURE, contract.LATENTS, tf.zeros([size, latent_dim])),
-                (contract.SAMPLE_SIGNATURE, contract.SEED, seeds),
-                (contract.PNG_SIGNATURE, contract.SEED, seeds),
-            ):
+            for name, function in sorted(signatures.items()):
                 request = predict_pb2.PredictRequest()
                 request.model_spec.name = contract.MODEL_NAME
-                request.model_spec.signature_name = signature
-                request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+                request.model_spec.signature_name = name
+                for spec in function.input_signature:
+                    value = tf.zeros([size, *spec.shape[1:]], spec.dtype)
+                    request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(value))
                 log = prediction_log_pb2.PredictionLog(
                     predict_log=prediction_log_pb2.PredictLog(request=request)
                 )
                 records.write(log.SerializeToString())
 
 
-def _write_card(folder, config, step, dtype, temperature):
+def _write_card(folder, run, dtype, temperature):
     """Writes what the model is and where it comes from."""
     card = {
-        "step": step,
+        "step": run.step,
         "dtype": dtype,
         "temperature": temperature,
-        "dataset": config.dataset,
-        "config": dataclasses.asdict(config),
+        "dataset": run.config.dataset,
+        "classes": run.classes,
+        "config": dataclasses.asdict(run.config),
         "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "git_commit": _git_commit(),
         "versions": {

@@ -6,9 +6,8 @@ Reference: Mirza and Osindero 2014, https://arxiv.org/abs/1411.1784
 import keras
 import tensorflow as tf
 
+from gan_keras.config.random_streams import LABELS
 from gan_keras.game.gan import GAN
-
-LABELS = 2**35  # A stream of random numbers, as those in `gan`.
 
 
 @keras.saving.register_keras_serializable(package="gan_keras")

@@ -3,14 +3,11 @@
 import keras
 import tensorflow as tf
 
+from gan_keras.config.random_streams import ANSWER_NOISE, FAKE_NOISE, LATENTS, REAL_NOISE
 from gan_keras.game import finite_check as health
 from gan_keras.game import penalties
 from gan_keras.game.losses import GENERATOR_LOSSES, discriminator_loss
 from gan_keras.game.priors import PRIORS, normal
-
-# Streams of noise: seeds are (stream + seed, draw) with seed < 2^31; data of known densities have
-# streams from 2^40 on, and labels (`conditional`) 2^35.
-LATENTS, REAL_BLUR, FAKE_BLUR, ANSWER_BLUR = 0, 2**32, 2**33, 2**34
 
 METRICS = ("d_loss", "g_loss", "value", "d_real", "d_fake")
 
@@ -139,8 +136,8 @@ class GAN(keras.Model):
             with tf.GradientTape() as generator_tape:
                 fake = self.generate(latents, labels, training=True)
             self._update_discriminator(
-                self._blur(real, REAL_BLUR, i),
-                self._blur(tf.stop_gradient(fake), FAKE_BLUR, i),
+                self._blur(real, REAL_NOISE, i),
+                self._blur(tf.stop_gradient(fake), FAKE_NOISE, i),
                 labels,
             )
         # The last fakes are a draw from p_z that serves both players: D was updated on them,
@@ -208,7 +205,7 @@ class GAN(keras.Model):
         # gradients of D's weights, which nobody needs here, are never computed.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(fake)
-            fake_logits = self.judge(self._blur(fake, ANSWER_BLUR), labels, training=True)
+            fake_logits = self.judge(self._blur(fake, ANSWER_NOISE), labels, training=True)
             losses = GENERATOR_LOSSES[self.generator_loss](fake_logits)
             loss = self.generator_optimizer.scale_loss(_share_of_global_mean(losses))
         variables = self.generator.trainable_variables

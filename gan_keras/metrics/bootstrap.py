@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.stats
 
+from gan_keras.config import random_streams
+
 
 class Interval(NamedTuple):
     """A score and its confidence interval, in the score's own units."""
@@ -89,7 +91,7 @@ def resampled_interval(score, sizes, level=0.95, replicates=200, seed=0):
             f"replicates must be at least {int(np.ceil(2 / (1 - level)))}"
             f" for the level {level}, not {replicates}"
         )
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng([random_streams.BOOTSTRAP, seed])
     estimate = score(*(np.ones(size, np.int64) for size in sizes))
     drawn = np.array([score(*_redrawn(generator, sizes)) for _ in range(replicates)])
     q_low, median, q_high = np.quantile(drawn, [(1 - level) / 2, 0.5, (1 + level) / 2])

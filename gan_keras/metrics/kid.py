@@ -5,6 +5,7 @@ Reference: Bińkowski et al. 2018, https://arxiv.org/abs/1801.01401
 
 import numpy as np
 
+from gan_keras.config import random_streams
 from gan_keras.metrics import distances, rows
 
 BLOCK = 1000  # The subset size of Bińkowski et al. 2018's code
@@ -56,7 +57,7 @@ def block_estimates(real, generated, seed=0, block=BLOCK):
     if block < 2:
         raise ValueError(f"block must be at least 2, not {block}")
     real, generated = rows.pair(real, generated, ("real", "generated"), at_least=2 * block)
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng([random_streams.BLOCKS, seed])
     real_order = generator.permutation(len(real))
     generated_order = generator.permutation(len(generated))
     count = min(len(real), len(generated)) // block

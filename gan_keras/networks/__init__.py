@@ -10,9 +10,21 @@ import keras
 
 from gan_keras.errors import UsageError
 from gan_keras.networks import dcgan, labels, maxout, mlp, plain, points
+from gan_keras.networks.convolution import DoublingConv2DTranspose, HalvingConv2D
+from gan_keras.networks.initial_weights import WeightSeeds
 from gan_keras.networks.labels import classes_of
 
-__all__ = ["NETWORKS", "POLICIES", "build", "classes_of", "generator", "maxout"]
+__all__ = [
+    "NETWORKS",
+    "POLICIES",
+    "DoublingConv2DTranspose",
+    "HalvingConv2D",
+    "WeightSeeds",
+    "build",
+    "classes_of",
+    "generator",
+    "maxout",
+]
 
 NETWORKS = {"dcgan": dcgan, "plain": plain, "mlp": mlp, "maxout": maxout, "points": points}
 
@@ -46,9 +58,9 @@ def build(network, *, shape, latent_dim, width, seed, precision="float32", class
     keras.config.set_dtype_policy(POLICIES[precision])
     try:
         generator = _generator(module, shape, latent_dim, width, seed, classes)
-        discriminator = module.discriminator(shape, width, seed=2 * seed + 1)
+        discriminator = module.discriminator(shape, width, seed=seed)
         if classes:
-            discriminator = labels.project(discriminator, classes, seed=2 * seed + 1)
+            discriminator = labels.project(discriminator, classes, seed)
     finally:
         keras.config.set_dtype_policy(policy)
     return generator, discriminator
@@ -70,4 +82,4 @@ def generator(config, classes=0):
 
 def _generator(module, shape, latent_dim, width, seed, classes):
     labelled = {"classes": classes} if classes else {}  # Points of a density have no labels.
-    return module.generator(shape, latent_dim, width, seed=2 * seed, **labelled)
+    return module.generator(shape, latent_dim, width, seed=seed, **labelled)

@@ -6,9 +6,11 @@ Reference: Radford et al. 2015, https://arxiv.org/abs/1511.06434
 import keras
 from keras import layers
 
+from gan_keras.config.random_streams import DISCRIMINATOR_WEIGHTS, GENERATOR_WEIGHTS
 from gan_keras.errors import UsageError
 from gan_keras.networks import labels
 from gan_keras.networks.convolution import DoublingConv2DTranspose, HalvingConv2D
+from gan_keras.networks.initial_weights import WeightSeeds
 from gan_keras.networks.normalization import FusedBatchNormalization
 
 MAX_FILTERS = 512
@@ -35,7 +37,7 @@ def generator(shape, latent_dim, width, seed, classes=0):
     """
     start, doublings = sizes(shape)
     filters = [filters_after(width, i) for i in reversed(range(doublings))]
-    draw = keras.random.SeedGenerator(seed)
+    draw = WeightSeeds(seed, GENERATOR_WEIGHTS)
 
     inputs, x = labels.inputs(latent_dim, classes)
     x = layers.Dense(
@@ -71,7 +73,7 @@ def discriminator(shape, width, seed):
         UsageError: no such network reads images of that size.
     """
     _, halvings = sizes(shape)
-    draw = keras.random.SeedGenerator(seed)
+    draw = WeightSeeds(seed, DISCRIMINATOR_WEIGHTS)
 
     images = x = keras.Input(shape, name="images")
     x = HalvingConv2D(width, 4, 2, "same", kernel_initializer=_initializer(draw))(x)

@@ -7,6 +7,9 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from gan_keras.config.random_streams import PROJECTION_WEIGHTS
+from gan_keras.networks.initial_weights import WeightSeeds
+
 
 def inputs(latent_dim, classes=0):
     """The generator's inputs.
@@ -87,7 +90,9 @@ class Projection(layers.Layer):
         self.embeddings = self.add_weight(
             name="embeddings",
             shape=(self.classes, length),
-            initializer=keras.initializers.RandomNormal(stddev=length**-0.5, seed=self.seed),
+            initializer=keras.initializers.RandomNormal(
+                stddev=length**-0.5, seed=WeightSeeds(self.seed, PROJECTION_WEIGHTS)
+            ),
         )
 
     def call(self, inputs):

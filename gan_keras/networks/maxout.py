@@ -11,7 +11,9 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
+from gan_keras.config.random_streams import DISCRIMINATOR_WEIGHTS, GENERATOR_WEIGHTS, dropout
 from gan_keras.networks import labels
+from gan_keras.networks.initial_weights import WeightSeeds
 
 GENERATOR_RANGE, DISCRIMINATOR_RANGE = 0.05, 0.005  # Initial weights are uniform in +- these.
 PIECES = 5
@@ -37,7 +39,7 @@ def generator(shape, latent_dim, width, seed, classes=0):
         Model from float (batch, latent_dim), with labels int64 (batch,) if there are classes, to
         float32 (batch, height, width, channels).
     """
-    draw = keras.random.SeedGenerator(seed)
+    draw = WeightSeeds(seed, GENERATOR_WEIGHTS)
     inputs, x = labels.inputs(latent_dim, classes)
     for _ in range(2):
         x = layers.Dense(width, "relu", kernel_initializer=_initializer(GENERATOR_RANGE, draw))(x)
@@ -73,15 +75,15 @@ def discriminator(shape, width, seed):
     Returns:
         Model from float (batch, height, width, channels) in [-1, 1] to float32 logits (batch, 1).
     """
-    draw = keras.random.SeedGenerator(seed)
+    draw = WeightSeeds(seed, DISCRIMINATOR_WEIGHTS)
     images = keras.Input(shape, name="images")
     x = layers.Rescaling(0.5, offset=0.5)(layers.Flatten()(images))
     kept = KEPT_OF_INPUT
     for i in range(2):
-        x = RowDropout(1 - kept, seed=_child(seed, i))(x)
+        x = RowDropout(1 - kept, seed=dropout(seed, i))(x)
         x = Maxout(max(1, width // PIECES), PIECES, _initializer(DISCRIMINATOR_RANGE, draw))(x)
         kept = KEPT_OF_HIDDEN
-    x = RowDropout(1 - kept, seed=_child(seed, 2))(x)
+    x = RowDropout(1 - kept, seed=dropout(seed, 2))(x)
     logits = layers.Dense(
         1, dtype="float32", kernel_initializer=_initializer(DISCRIMINATOR_RANGE, draw)
     )(x)
@@ -142,7 +144,8 @@ class RowDropout(layers.Layer):
 
     Args:
         rate: Share of the inputs that become 0; the others are divided by 1 - rate.
-        seed: Integer from which all masks follow.
+        seed: Integer from which all masks follow, apart from other random numbers as of
+            `random_streams.dropout`.
     """
 
     def __init__(self, rate, seed, **kwargs):
@@ -179,7 +182,3 @@ class RowDropout(layers.Layer):
 
 def _initializer(bound, draw):
     return keras.initializers.RandomUniform(-bound, bound, seed=draw)
-
-
-def _child(seed, i):
-    return 3 * seed + i

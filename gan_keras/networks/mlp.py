@@ -5,7 +5,9 @@ import math
 import keras
 from keras import layers
 
+from gan_keras.config.random_streams import DISCRIMINATOR_WEIGHTS, GENERATOR_WEIGHTS
 from gan_keras.networks import labels
+from gan_keras.networks.initial_weights import WeightSeeds
 
 
 def generator(shape, latent_dim, width, seed, classes=0):
@@ -22,7 +24,7 @@ def generator(shape, latent_dim, width, seed, classes=0):
         Model from float (batch, latent_dim), with labels int64 (batch,) if there are classes, to
         float32 (batch, height, width, channels).
     """
-    draw = keras.random.SeedGenerator(seed)
+    draw = WeightSeeds(seed, GENERATOR_WEIGHTS)
     inputs, x = labels.inputs(latent_dim, classes)
     for units in (width, 2 * width):
         x = layers.Dense(units, kernel_initializer=_initializer(draw))(x)
@@ -45,7 +47,7 @@ def discriminator(shape, width, seed):
     Returns:
         Model from float (batch, height, width, channels) to float32 logits (batch, 1).
     """
-    draw = keras.random.SeedGenerator(seed)
+    draw = WeightSeeds(seed, DISCRIMINATOR_WEIGHTS)
     images = keras.Input(shape, name="images")
     x = layers.Flatten()(images)
     for units in (2 * width, width):

@@ -11,9 +11,11 @@ References:
 import keras
 from keras import layers
 
+from gan_keras.config.random_streams import DISCRIMINATOR_WEIGHTS, GENERATOR_WEIGHTS
 from gan_keras.networks import labels
 from gan_keras.networks.convolution import DoublingConv2DTranspose, HalvingConv2D
 from gan_keras.networks.dcgan import filters_after, normalise, sizes
+from gan_keras.networks.initial_weights import WeightSeeds
 
 SLOPE = 0.2
 FEATURES = 4  # Units of D's dense layer, in widths.
@@ -40,7 +42,7 @@ def generator(shape, latent_dim, width, seed, classes=0):
     """
     start, doublings = sizes(shape, "plain")
     filters = [filters_after(width, i) for i in reversed(range(doublings))]
-    draw = keras.random.SeedGenerator(seed)
+    draw = WeightSeeds(seed, GENERATOR_WEIGHTS)
 
     inputs, x = labels.inputs(latent_dim, classes)
     x = layers.Dense(start * start * filters[0], use_bias=False, kernel_initializer=_he(draw))(x)
@@ -77,7 +79,7 @@ def discriminator(shape, width, seed):
         UsageError: no such network reads images of that size.
     """
     _, halvings = sizes(shape, "plain")
-    draw = keras.random.SeedGenerator(seed)
+    draw = WeightSeeds(seed, DISCRIMINATOR_WEIGHTS)
 
     images = x = keras.Input(shape, name="images")
     for i in range(halvings):

@@ -3,6 +3,9 @@
 import keras
 from keras import layers
 
+from gan_keras.config.random_streams import DISCRIMINATOR_WEIGHTS, GENERATOR_WEIGHTS
+from gan_keras.networks.initial_weights import WeightSeeds
+
 HIDDEN_LAYERS = 3  # Two draw no borders sharp enough to keep 25 narrow Gaussians apart.
 # Initial biases are uniform in +- this: with biases of 0 all units would bend at the same place,
 # and on a line the discriminator would stay flat.
@@ -21,7 +24,7 @@ def generator(shape, latent_dim, width, seed):
     Returns:
         Model from float (batch, latent_dim) to float32 (batch, length).
     """
-    return _perceptron(latent_dim, layers.ReLU, *shape, width, seed, "generator")
+    return _perceptron(latent_dim, layers.ReLU, *shape, width, seed, GENERATOR_WEIGHTS, "generator")
 
 
 def discriminator(shape, width, seed):
@@ -35,11 +38,11 @@ def discriminator(shape, width, seed):
     Returns:
         Model from float (batch, length) to float32 logits (batch, 1).
     """
-    return _perceptron(*shape, _leaky, 1, width, seed, "discriminator")
+    return _perceptron(*shape, _leaky, 1, width, seed, DISCRIMINATOR_WEIGHTS, "discriminator")
 
 
-def _perceptron(inputs, activation, outputs, width, seed, name):
-    draw = keras.random.SeedGenerator(seed)
+def _perceptron(inputs, activation, outputs, width, seed, stream, name):
+    draw = WeightSeeds(seed, stream)
 
     first = x = keras.Input((inputs,))
     for _ in range(HIDDEN_LAYERS):

@@ -1,7 +1,8 @@
 """The embedded server: TensorFlow Serving's API in one Python process, without Docker.
 
 `settings` says which models, `servable` is one loaded version, `models` keeps the versions in
-step with their folders, `limits` says how much is taken on and `workers` holds to it,
-`grpc_service` and `rest` are the two protocols (`json_tensors` the second one's values),
-`server` runs them.
+step with their folders. `limits` says how much is taken on: `connections` and `bodies` hold to
+it while a request comes in, `workers` while it is computed. `grpc_service` and `rest` are the two
+protocols (`json_tensors` the second one's values), `reports` logs what callers can cause,
+`server` runs it all.
 """

@@ -1,7 +1,6 @@
 """TensorFlow Serving's gRPC services: predictions, signatures and status."""
 
 import functools
-import logging
 
 import grpc
 import tensorflow as tf
@@ -14,9 +13,12 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from gan_keras.serving.request_error import RequestError, invalid
+from gan_keras.serving.bodies import Bodies, BodyTooLarge
+from gan_keras.serving.reports import rarely
+from gan_keras.serving.request_error import RequestError, invalid, one_line
 
 SIGNATURES_FIELD = "signature_def"
+IDLE_SECONDS, OLD_SECONDS = 300, 3600  # of a connection; clients connect again by themselves
 
 
 def server(models, workers, limits):
@@ -28,10 +30,15 @@ def server(models, workers, limits):
         limits: The Limits.
     """
     made = grpc.aio.server(
-        interceptors=[_Parsing()],
-        # A message is in memory before `workers` can refuse it: this bounds them.
-        maximum_concurrent_rpcs=2 * limits.requests,
+        # A bound of the requests under way would count those whose message never comes.
+        interceptors=[_Receiving(Bodies(limits, 2 * limits.requests))],
         options=[
+            ("grpc.max_concurrent_streams", limits.requests),  # of one connection
+            ("grpc.max_allowed_incoming_connections", limits.connections),
+            ("grpc.server_handshake_timeout_ms", round(1000 * limits.body_seconds)),
+            ("grpc.max_connection_idle_ms", 1000 * IDLE_SECONDS),
+            ("grpc.max_connection_age_ms", 1000 * OLD_SECONDS),
+            ("grpc.max_connection_age_grace_ms", round(1000 * limits.seconds)),
             ("grpc.max_receive_message_length", limits.body_bytes),
             ("grpc.max_send_message_length", -1),
             # Or a second server on the same port would start, and get half of the requests.
@@ -53,25 +60,55 @@ def described(servable):
     return _spec(servable), signatures
 
 
-class _Parsing(grpc.aio.ServerInterceptor):
-    """Answers what is no message of its kind with INVALID_ARGUMENT; grpc itself says UNKNOWN."""
+class _Receiving(grpc.aio.ServerInterceptor):
+    """Receives the messages itself: grpc would wait for ever for one that does not come.
+
+    It also answers what is no message of its kind with INVALID_ARGUMENT; grpc says UNKNOWN.
+    """
+
+    def __init__(self, bodies):
+        self._bodies = bodies
 
     async def intercept_service(self, continuation, handler_call_details):
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
 
-        async def answer(raw, context):
+        async def answer(_, context):
             try:
-                request = handler.request_deserializer(raw)
-            except DecodeError as error:
-                message = str(invalid(f"not a message of this method: {error}"))
-                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
-            return await handler.unary_unary(request, context)
+                async with self._bodies.receive(_message(context)) as raw:
+                    request = _parsed(handler.request_deserializer, raw)
+                    return await handler.unary_unary(request, context)
+            except BodyTooLarge:  # not reached: grpc's own limit is the same
+                await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "the message is too large")
+            except RequestError as error:
+                await context.abort(error.code, str(error))
 
-        return grpc.unary_unary_rpc_method_handler(
+        return grpc.stream_unary_rpc_method_handler(
             answer, response_serializer=handler.response_serializer
         )
+
+
+def _message(context):
+    """Returns what a Body is read with: the one message, then the end."""
+    received = []
+
+    async def read():
+        if received:
+            return b""
+        received.append(await context.read())
+        if received[0] is grpc.aio.EOF:
+            raise invalid("the message is missing")
+        return received[0]
+
+    return read
+
+
+def _parsed(deserializer, raw):
+    try:
+        return deserializer(bytes(raw))
+    except DecodeError as error:
+        raise invalid(f"not a message of this method: {error}") from None
 
 
 def _answered(method):
@@ -84,9 +121,9 @@ def _answered(method):
         except RequestError as error:
             await context.abort(error.code, str(error))
         except Exception as error:
-            logging.exception(method.__name__)
-            message = f"the server failed: {type(error).__name__}"
-            await context.abort(grpc.StatusCode.INTERNAL, message)
+            kind = type(error).__name__
+            rarely(("gRPC", kind), "gRPC: the server failed: %s: %s", kind, one_line(error))
+            await context.abort(grpc.StatusCode.INTERNAL, f"the server failed: {kind}")
 
     return answer
 

@@ -18,11 +18,24 @@ import tensorflow as tf
 from gan_keras.serving.request_error import RequestError, invalid
 
 MAX_RANK = 64  # numpy's
+LIST = 16  # numbers that take the time and the memory of one empty list
 BYTES_SUFFIX = "_bytes"  # outputs of such names are {"b64": ...}
 
 
-def parse(body):
-    """Returns the JSON object of a request's body."""
+def parse(body, most_values):
+    """Returns the JSON object of a request's body.
+
+    Args:
+        body: Its bytes.
+        most_values: The most values that it may hold; a list or an object counts for LIST.
+            They are counted in the bytes, as a parsed value takes up to a hundred times its text.
+
+    Raises:
+        RequestError: it is not such an object.
+    """
+    # Every value but the first comes after one of these; those in a string count too.
+    if body.count(b",") + LIST * (body.count(b"[") + body.count(b"{")) >= most_values:
+        raise invalid(f"the body has more than {most_values:,} values")
     try:
         request = json.loads(body.decode("utf-8"))
     except UnicodeDecodeError:
@@ -40,17 +53,17 @@ def parse(body):
     return request
 
 
-def predict(signature, request, manager=None):
-    """Returns the JSON text that answers a parsed request.
+def arrays(signature, request):
+    """Returns the checked arrays by name of a parsed request.
 
-    A CancellationManager ends it early, with a RequestError.
+    Raises:
+        RequestError: they do not fit the signature.
     """
-    by_row = "instances" in request
-    if by_row:
+    if "instances" in request:
         columns = _columns_of_rows(signature, request["instances"])
     else:
         columns = _named(signature, request["inputs"])
-    arrays = {
+    made = {
         # What is unknown or missing is told by `check`, in the words that gRPC gets too.
         name: _array(name, value, signature.inputs[name].dtype)
         for name, value in columns.items()
@@ -58,17 +71,21 @@ def predict(signature, request, manager=None):
     }
     signature.check(
         {
-            name: (np.shape(arrays.get(name, ())), spec.dtype if spec else None)
+            name: (np.shape(made.get(name, ())), spec.dtype if spec else None)
             for name, spec in ((name, signature.inputs.get(name)) for name in columns)
         }
     )
-    results = signature(arrays, manager=manager)
+    return made
+
+
+def reply(results, by_row):
+    """Returns the JSON text of results, arrays by name; by row, or a tensor per name."""
     outputs = {name: _values(name, array) for name, array in results.items()}
     if by_row:
-        reply = {"predictions": _rows(outputs)}
+        answer = {"predictions": _rows(outputs)}
     else:
-        reply = {"outputs": next(iter(outputs.values())) if len(outputs) == 1 else outputs}
-    return json.dumps(reply, allow_nan=False)
+        answer = {"outputs": next(iter(outputs.values())) if len(outputs) == 1 else outputs}
+    return json.dumps(answer, allow_nan=False)
 
 
 def _named(signature, value):
@@ -88,6 +105,8 @@ def _columns_of_rows(signature, instances):
     """Turns the rows of a request into {input name: list of values}."""
     if not isinstance(instances, list) or not instances:
         raise invalid('"instances" must be a list of one row or more')
+    # Before there is an object for each of them.
+    signature.check_rows(next(iter(signature.inputs), ""), len(instances))
     rows = [_named(signature, instance) for instance in instances]
     for number, row in enumerate(rows):
         if row.keys() != rows[0].keys():

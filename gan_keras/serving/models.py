@@ -8,31 +8,47 @@ import asyncio
 import concurrent.futures
 import dataclasses
 import gc
+import logging
+import threading
 import time
 from pathlib import Path
 
 import grpc
 from tensorflow_serving.apis import get_model_status_pb2
 
-from gan_keras.errors import UsageError, UserError
+from gan_keras.errors import UsageError, UserError, visible
+from gan_keras.serving.reports import rarely
 from gan_keras.serving.request_error import invalid, not_found, one_line
-from gan_keras.serving.servable import Servable
+from gan_keras.serving.servable import Servable, check_origin
+
+logger = logging.getLogger(__name__)
 
 State = get_model_status_pb2.ModelVersionStatus.State
 # Seconds until a version that failed is tried again; doubled each time. TensorFlow Serving
 # always waits the longest, which punishes whoever copies a folder into place.
 FIRST_RETRY, LAST_RETRY = 2.0, 60.0
+LIST_SECONDS = 10.0  # for listing a folder; a dead mount may take for ever
 
 
 @dataclasses.dataclass
 class Version:
-    """What is known of one version; `servable` is there in state AVAILABLE only."""
+    """What is known of one version; `servable` is there in state AVAILABLE only.
+
+    `loading` is the load that runs, or that ended after its time was over.
+    """
 
     state: State = State.START
     servable: Servable | None = None
     failure: str = ""
     pause: float = 0.0
     retry_at: float = 0.0
+    loading: asyncio.Future | None = None
+
+    def due(self):
+        """Whether the version is to be loaded now."""
+        if self.servable or (self.loading and not self.loading.done()):
+            return False
+        return bool(self.loading) or self.retry_at <= time.monotonic()
 
 
 class Model:
@@ -40,15 +56,16 @@ class Model:
 
     Args:
         settings: Its ModelSettings.
-        loader: An executor for loading and listing.
-        say: Called with a line for each change.
-        complain: Called with a line for each failure, once as long as it is the same.
+        turn: An asyncio.Semaphore: how many versions are loaded at a time, of all models.
+        load_seconds: The longest that others wait for a load.
+        allow_foreign: Load signatures that this package does not make.
     """
 
-    def __init__(self, settings, loader, say, complain):
+    def __init__(self, settings, turn, load_seconds, allow_foreign):
         self.settings = settings
         self.versions = {}
-        self._loader, self._say, self._complain = loader, say, complain
+        self._turn, self._load_seconds, self._allow_foreign = turn, load_seconds, allow_foreign
+        self._listing = None  # the look at the folder that runs
         self._trouble = None  # with the base path
 
     async def keep_up(self, poll_seconds):
@@ -59,7 +76,8 @@ class Model:
                 while await self.poll():
                     pass
             except Exception as error:  # or a surprise would end the updates silently
-                self._complain(f"model `{self.settings.name}`: {one_line(error)}")
+                name = self.settings.name
+                rarely(("poll", name), "model `%s`: %s", name, one_line(error))
 
     async def poll(self):
         """Takes one step towards what the folder holds; returns whether there may be another.
@@ -67,27 +85,21 @@ class Model:
         One load a step, the newest version first: a folder that fails again and again does not
         hold up one that has just come.
         """
-        run = asyncio.get_running_loop().run_in_executor
         try:
-            wanted = await run(self._loader, self.settings.wanted)
+            wanted = await self._list()
         except OSError as error:
             # As in TensorFlow Serving the versions in memory stay: a folder that cannot be
             # listed is a sick disk more often than a wish.
             trouble = f"{self.settings.base_path}: {error.strerror or error}"
             if trouble != self._trouble:
-                self._complain(f"model `{self.settings.name}`: {trouble}")
+                logger.warning("model `%s`: %s", self.settings.name, trouble)
             self._trouble = trouble
             return False
         self._trouble = None
         for number in self.versions.keys() - wanted.keys():
             if self.versions[number].failure:
                 self.versions[number] = Version(State.END)
-        due = [
-            number
-            for number in wanted
-            if not self._version(number).servable
-            and self._version(number).retry_at <= time.monotonic()
-        ]
+        due = [number for number in wanted if self._version(number).due()]
         if due:
             await self._load(max(due), wanted[max(due)])
         await self._unload(wanted)
@@ -96,27 +108,58 @@ class Model:
     def _version(self, number):
         return self.versions.setdefault(number, Version())
 
+    async def _list(self):
+        """Returns `settings.wanted()`; never two looks at a time, as the first one may hang."""
+        self._listing = self._listing or _in_thread(self.settings.wanted)
+        await asyncio.wait({self._listing}, timeout=LIST_SECONDS)
+        if not self._listing.done():
+            raise OSError(f"not listed within {LIST_SECONDS:g} s")
+        listing, self._listing = self._listing, None
+        return listing.result()
+
     async def _load(self, number, folder: Path):
         version = self._version(number)
         version.state = State.LOADING
         try:
-            version.servable = await asyncio.get_running_loop().run_in_executor(
-                self._loader, Servable, self.settings.name, number, folder
-            )
+            version.servable = await self._loaded(version, number, folder)
         except Exception as error:
             failure = f"{folder} cannot be loaded: {one_line(error)}"
             if failure != version.failure:
-                self._complain(f"model `{self.settings.name}` version {number}: {failure}")
+                logger.warning(
+                    "model `%s` version %d: %s", self.settings.name, number, visible(failure)
+                )
             version.state, version.failure = State.END, failure
             version.pause = min(max(2 * version.pause, FIRST_RETRY), LAST_RETRY)
             version.retry_at = time.monotonic() + version.pause
             return
         self.versions[number] = Version(State.AVAILABLE, version.servable)
         warm = version.servable.warmups
-        self._say(
-            f"loaded model `{self.settings.name}` version {number} from {folder}"
-            + (f", warmed by {warm} requests" if warm else "")
+        logger.info(
+            "loaded model `%s` version %d from %s%s",
+            self.settings.name,
+            number,
+            folder,
+            f", warmed by {warm} requests" if warm else "",
         )
+
+    async def _loaded(self, version, number, folder):
+        """Returns the Servable; one that comes too late is kept for the next call."""
+        async with self._turn:
+            if not version.loading:
+                version.loading = _in_thread(self._servable, number, folder)
+            await asyncio.wait({version.loading}, timeout=self._load_seconds)
+        if not version.loading.done():
+            raise TimeoutError(
+                f"not done within {self._load_seconds:g} s; others go first, and it becomes"
+                " available when it is done (--max_load_seconds is the limit)"
+            )
+        loading, version.loading = version.loading, None
+        return loading.result()
+
+    def _servable(self, number, folder):
+        if not self._allow_foreign:
+            check_origin(folder)
+        return Servable(self.settings.name, number, folder)
 
     async def _unload(self, wanted):
         """Lets go of what is not wanted, once something that is wanted can answer instead."""
@@ -126,10 +169,10 @@ class Model:
             return
         for number in sorted(unwanted):
             self.versions[number] = Version(State.END)
-            self._say(f"unloaded model `{self.settings.name}` version {number}")
+            logger.info("unloaded model `%s` version %d", self.settings.name, number)
         # A graph and its variables refer to each other in circles: without a collection their
         # memory would stay for an unknown time.
-        await asyncio.get_running_loop().run_in_executor(self._loader, gc.collect)
+        await _in_thread(gc.collect)
 
     def find(self, version=None, label=None):
         """Returns the Servable that a request means, the newest by default."""
@@ -168,14 +211,16 @@ class Models:
 
     Args:
         settings: Their ModelSettings.
-        say: Called with a line for each change.
-        complain: Called with a line for each failure.
+        load_seconds: The longest that others wait for a load.
+        allow_foreign: Load signatures that this package does not make.
     """
 
-    def __init__(self, settings, say, complain):
-        # One thread: two loads at a time are not faster, and hold twice the memory.
-        self._loader = concurrent.futures.ThreadPoolExecutor(1, "loader")
-        self._models = {item.name: Model(item, self._loader, say, complain) for item in settings}
+    def __init__(self, settings, load_seconds, allow_foreign=False):
+        # Two loads at a time are not faster, and hold twice the memory.
+        turn = asyncio.Semaphore(1)
+        self._models = {
+            item.name: Model(item, turn, load_seconds, allow_foreign) for item in settings
+        }
 
     async def load(self, allow_unavailable_labels=False):
         """Loads every model once.
@@ -215,6 +260,19 @@ class Models:
             raise not_found(f"there is no model `{name}`")
         return self._models[name]
 
-    def close(self):
-        """Starts no further load."""
-        self._loader.shutdown(wait=False, cancel_futures=True)
+
+def _in_thread(function, *arguments):
+    """Returns an asyncio.Future of a call; a call that hangs keeps its own thread only."""
+    result = concurrent.futures.Future()
+
+    def call():
+        if not result.set_running_or_notify_cancel():
+            return
+        try:
+            result.set_result(function(*arguments))
+        except BaseException as error:
+            result.set_exception(error)
+
+    # A daemon: an executor's threads would keep the process from ending.
+    threading.Thread(target=call, name="loader", daemon=True).start()
+    return asyncio.wrap_future(result)

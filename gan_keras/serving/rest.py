@@ -1,8 +1,8 @@
 """TensorFlow Serving's REST API: predict, status and metadata under /v1/models/."""
 
 import json
-import logging
 import re
+import threading
 from urllib.parse import unquote
 
 import grpc
@@ -10,7 +10,9 @@ from aiohttp import web
 from google.protobuf import json_format
 
 from gan_keras.serving import grpc_service, json_tensors
-from gan_keras.serving.request_error import RequestError, invalid, not_found
+from gan_keras.serving.bodies import Bodies, BodyTooLarge
+from gan_keras.serving.reports import rarely
+from gan_keras.serving.request_error import RequestError, invalid, not_found, one_line
 from gan_keras.serving.settings import MAX_VERSION
 
 HTTP_STATUS = {
@@ -30,15 +32,20 @@ PATH = re.compile(
     re.ASCII,
 )
 
+# One body at a time: Python parses no faster in two threads, and memory is bounded by one.
+_PARSING = threading.Lock()
 
-def application(models, workers, limits):
+
+def application(models, workers, limits, connections):
     """Returns the aiohttp application.
 
     Args:
         models: The Models.
         workers: The Workers for predictions.
         limits: The Limits.
+        connections: The Connections.
     """
+    bodies = Bodies(limits, limits.connections)
 
     async def answer(request):
         # As it was sent: an encoded slash is part of a name, and no name has one.
@@ -64,12 +71,15 @@ def application(models, workers, limits):
             raise web.HTTPRequestEntityTooLarge(limits.body_bytes, request.content_length)
         body = None
         try:
-            async with workers.admit():
-                body = await request.read()
-                return _reply(await workers.run(_predict, servable, limits, body))
+            async with bodies.receive(request.content.readany) as body:
+                with connections.answering(request.protocol):
+                    async with workers.admit():
+                        return _reply(await workers.run(_predict, servable, limits, body))
+        except BodyTooLarge:
+            raise web.HTTPRequestEntityTooLarge(limits.body_bytes, 0) from None
         except RequestError as error:
             if error.code == grpc.StatusCode.DEADLINE_EXCEEDED and body is None:
-                raise web.HTTPRequestTimeout(text=f"the body: {error}") from None
+                raise web.HTTPRequestTimeout(text=str(error)) from None
             raise
 
     app = web.Application(client_max_size=limits.body_bytes, middlewares=[_errors])
@@ -100,14 +110,18 @@ async def _errors(request, handler):
         refused.force_close()  # where the next request begins is not known
         return refused
     except Exception as error:
-        logging.exception("%s %s", request.method, request.path)
+        kind = type(error).__name__
+        rarely(("REST", kind), "REST: the server failed: %s: %s", kind, one_line(error))
         return _error(500, f"the server failed: {type(error).__name__}")
 
 
 def _predict(servable, limits, body, manager=None):
-    request = json_tensors.parse(body)
-    signature = servable.signature(request.get("signature_name"), limits)
-    return json_tensors.predict(signature, request, manager)
+    with _PARSING:
+        request = json_tensors.parse(body, limits.values)
+        signature = servable.signature(request.get("signature_name"), limits)
+        arrays, by_row = json_tensors.arrays(signature, request), "instances" in request
+        del request
+    return json_tensors.reply(signature(arrays, manager=manager), by_row)
 
 
 def _metadata(servable):

@@ -16,7 +16,60 @@ from gan_keras.serving.request_error import RequestError, invalid, one_line
 
 MAX_WARMUP_RECORDS = 1_000  # TensorFlow Serving's limit
 
+# The inputs that this package exports, with type and rank; `label` is for models with classes.
+OWN_INPUTS = {
+    contract.LATENTS: ({tf.float32}, 2),
+    contract.SEED: ({tf.int64}, 1),
+    "label": ({tf.int32, tf.int64}, 1),
+}
+OWN_SIGNATURES = {
+    contract.LATENTS_SIGNATURE,
+    contract.SAMPLE_SIGNATURE,
+    contract.PNG_SIGNATURE,
+    "sample_label",
+    "png_label",
+}
+INIT_SIGNATURE = "__saved_model_init_op"  # TensorFlow adds it to every SavedModel
+MAX_RANK = 64  # numpy's
+FOREIGN = "serve only what you trust, with --allow_foreign_models"
+
 GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+def check_origin(folder):
+    """Looks at a version without loading it: a graph may do anything at all when it is loaded.
+
+    This finds a model of another kind, given by mistake. A graph made to do harm passes it.
+
+    Args:
+        folder: The version's folder.
+
+    Raises:
+        ValueError: it has a signature that this package does not export.
+    """
+    for key, definition in _signature_defs(folder).items():
+        if key == INIT_SIGNATURE:
+            continue
+        if key not in OWN_SIGNATURES:
+            raise ValueError(f"signature `{key}` is none of gan-keras-export; {FOREIGN}")
+        for name, info in definition.inputs.items():
+            dtypes, rank = OWN_INPUTS.get(name, ((), None))
+            shape = info.tensor_shape
+            if info.dtype not in dtypes or shape.unknown_rank or len(shape.dim) != rank:
+                raise ValueError(
+                    f"input `{name}` of signature `{key}` is none of gan-keras-export; {FOREIGN}"
+                )
+
+
+def _signature_defs(folder):
+    """The SignatureDefs of a version's folder by name, as they are stored."""
+    stored = saved_model_pb2.SavedModel.FromString(Path(folder, "saved_model.pb").read_bytes())
+    return {
+        key: definition
+        for graph in stored.meta_graphs
+        if "serve" in graph.meta_info_def.tags
+        for key, definition in graph.signature_def.items()
+    }
 
 
 class Servable:
@@ -36,13 +89,7 @@ class Servable:
         # Signatures are part of this object and die with it, hence the attribute.
         self._saved_model = tf.saved_model.load(str(folder))
         self._signatures = dict(self._saved_model.signatures)
-        stored = saved_model_pb2.SavedModel.FromString(Path(folder, "saved_model.pb").read_bytes())
-        self.signature_defs = {
-            key: definition
-            for graph in stored.meta_graphs
-            if "serve" in graph.meta_info_def.tags
-            for key, definition in graph.signature_def.items()
-        }
+        self.signature_defs = _signature_defs(folder)
         self.warmups = self._warm(Path(folder, contract.WARMUP_FILE))
 
     def _warm(self, file):
@@ -110,16 +157,20 @@ class Signature:
             # An empty batch would hang TensorFlow Serving's batching, and is never meant.
             if shape and shape[0] == 0:
                 raise invalid(f"input `{name}`: shape {shape} received, one row or more expected")
-            if shape and shape[0] > self._limits.rows:
-                raise invalid(
-                    f"input `{name}`: shape {shape} received,"
-                    f" at most {self._limits.rows:,} rows expected"
-                )
+            if shape:
+                self.check_rows(name, shape[0])
             if math.prod(shape) * max(spec.dtype.size or 0, 1) > self._limits.body_bytes:
                 raise invalid(
                     f"input `{name}`: shape {shape} received,"
                     f" at most {self._limits.body_bytes:,} bytes expected"
                 )
+
+    def check_rows(self, name, rows):
+        """Raises a RequestError unless so many rows may be asked for."""
+        if rows > self._limits.rows:
+            raise invalid(
+                f"input `{name}`: {rows:,} rows received, at most {self._limits.rows:,} expected"
+            )
 
     def decode(self, protos):
         """Returns TensorProtos by name as arrays; checked first, as a shape is cheap to claim."""
@@ -131,6 +182,8 @@ class Signature:
                 dtype = f"number {proto.dtype}"
             if proto.tensor_shape.unknown_rank:
                 raise invalid(f"input `{name}`: a shape of unknown rank received")
+            if len(proto.tensor_shape.dim) > MAX_RANK:
+                raise invalid(f"input `{name}`: a shape of more than {MAX_RANK} dimensions")
             claims[name] = [dim.size for dim in proto.tensor_shape.dim], dtype
         self.check(claims)
         arrays = {}

@@ -5,12 +5,20 @@ import functools
 import logging
 import signal
 import socket
+import threading
+import time
 
 from gan_keras.errors import UserError
+from gan_keras.serving import reports
 from gan_keras.serving.limits import Limits
 
 DRAIN_SECONDS = 10.0  # that open requests have to finish
+HANG_SECONDS = 2.0  # that threads which may hang have, after that
 DEFAULT_LIMITS = Limits()
+OWN_THREADS = ("loader", "predict")  # how the names of threads in models.py, workers.py begin
+AIOHTTP = "gan_keras.serving.aiohttp"  # the name of aiohttp's logger
+
+logger = logging.getLogger(__name__)
 
 
 class Listener:
@@ -58,7 +66,12 @@ def reserve(address, port, flag):
 
 
 def run(*arguments, **options):
-    """Calls `serve` until SIGTERM or SIGINT comes; a second one ends the process at once."""
+    """Calls `serve` until SIGTERM or SIGINT comes; a second one ends the process at once.
+
+    Returns:
+        The names of threads that hang, in a load from a dead disk say. The process cannot end
+        by itself then: `os._exit` is left.
+    """
 
     async def main():
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
@@ -73,6 +86,11 @@ def run(*arguments, **options):
         await serve(*arguments, stop=stop, **options)
 
     asyncio.run(main())
+    end = time.monotonic() + HANG_SECONDS
+    hanging = [each for each in threading.enumerate() if each.name.startswith(OWN_THREADS)]
+    for thread in hanging:
+        thread.join(max(0.0, end - time.monotonic()))
+    return [thread.name for thread in hanging if thread.is_alive()]
 
 
 async def serve(
@@ -80,48 +98,47 @@ async def serve(
     grpc_at,
     rest_at,
     poll_seconds,
-    say,
-    complain,
     stop,
     limits=DEFAULT_LIMITS,
     allow_unavailable_labels=False,
+    allow_foreign_models=False,
 ):
-    """Loads the models, then answers until `stop` is set.
+    """Loads the models, then answers until `stop` is set; logs what it does.
 
     Args:
         settings: The ModelSettings of all models.
         grpc_at: Listener for gRPC; None for no gRPC.
         rest_at: Listener for REST; None for no REST.
         poll_seconds: Between two looks at the models' folders; 0 for no second look.
-        say: Called with each line for standard output.
-        complain: Called with each line for standard error.
         stop: The asyncio.Event that ends it; open requests are answered first, for at most
             DRAIN_SECONDS, while new ones are refused.
-        limits: The Limits.
+        limits: The Limits; connections beyond the process's descriptors are left off.
         allow_unavailable_labels: Accept labels of versions that are not loaded.
+        allow_foreign_models: Load signatures that this package does not make.
 
     Raises:
-        UserError: there is nothing to serve.
+        UserError: there is nothing to serve, or a port was taken meanwhile.
     """
     from gan_keras.serving.models import Models
     from gan_keras.serving.workers import Workers
 
-    models, workers = Models(settings, say, complain), Workers(limits)
-    drains = []
+    asyncio.get_running_loop().set_exception_handler(reports.loop_failure)
+    limits = limits.fitted()
+    models = Models(settings, limits.load_seconds, allow_foreign_models)
+    workers, drains = Workers(limits), []
     try:
         if not await _unless(stop, models.load(allow_unavailable_labels)):
             return
         if grpc_at:
             drains.append(await _grpc(models, workers, limits, grpc_at))
-            say(f"gRPC on {grpc_at}")
+            logger.info("gRPC on %s", grpc_at)
         if rest_at:
             drains.append(await _rest(models, workers, limits, rest_at))
-            say(f"REST on http://{rest_at}")
-        say(f"next: {_next_command(settings[0].name, grpc_at, rest_at)}")
+            logger.info("REST on http://%s", rest_at)
+        logger.info("next: %s", _next_command(settings[0].name, grpc_at, rest_at))
         await _unless(stop, models.keep_up(poll_seconds) if poll_seconds else stop.wait())
-        say("stopping: open requests are answered first")
+        logger.info("stopping: open requests are answered first")
     finally:
-        models.close()
         workers.stop()
         # At the same time, or the second protocol would go on taking requests meanwhile.
         await asyncio.gather(*(drain() for drain in drains))
@@ -152,9 +169,14 @@ async def _grpc(models, workers, limits, listener):
     try:
         server.add_insecure_port(str(listener))
     except RuntimeError as error:
-        raise UserError(f"gRPC on {listener}: {error}; give another --port") from None
+        raise _taken("port", listener, error) from None
     await server.start()
     return functools.partial(server.stop, DRAIN_SECONDS)
+
+
+def _taken(flag, listener, why):
+    """A UserError of a port that another process took after it was reserved."""
+    return UserError(f"--{flag}: {listener}: {why}; end the other server or give another --{flag}")
 
 
 async def _rest(models, workers, limits, listener):
@@ -162,21 +184,35 @@ async def _rest(models, workers, limits, listener):
     from aiohttp import web
 
     from gan_keras.serving import rest
+    from gan_keras.serving.connections import Connections
 
     # `rest` logs the server's own failures; what aiohttp would add are traces of mistakes that
     # callers make, such as a body that is not in the encoding that its header names.
-    quiet = logging.getLogger(__name__)
+    quiet = logging.getLogger(AIOHTTP)
     quiet.setLevel(logging.CRITICAL)
+    connections = Connections(limits)
     runner = web.AppRunner(
-        rest.application(models, workers, limits),
+        rest.application(models, workers, limits, connections),
         access_log=None,
         logger=quiet,
+        keepalive_timeout=limits.body_seconds,  # for the headers of each request too
         shutdown_timeout=DRAIN_SECONDS,
         handler_cancellation=True,  # who has hung up needs no picture
     )
     await runner.setup()
-    await web.SockSite(runner, listener.socket).start()
-    return runner.cleanup
+    try:
+        accepting = await connections.listen(listener.socket, runner.server)
+    except OSError as error:
+        await runner.cleanup()
+        raise _taken("rest_api_port", listener, error.strerror) from None
+    watching = asyncio.ensure_future(connections.watch())
+
+    async def drain():
+        accepting.close()
+        await runner.cleanup()
+        watching.cancel()
+
+    return drain
 
 
 def _next_command(name, grpc_at, rest_at):

@@ -3,6 +3,7 @@
 import dataclasses
 import heapq
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,7 +43,7 @@ class ModelSettings:
         found = {}
         for folder in sorted(self.base_path.iterdir()):
             name = folder.name
-            if not (name.isascii() and name.isdigit() and folder.is_dir()):
+            if not (name.isascii() and name.isdigit() and _may_be_folder(folder)):
                 continue
             version = int(name) if len(name) < 100 else MAX_VERSION + 1
             # `1` and `001` are the same version: the plain spelling wins.
@@ -52,6 +53,16 @@ class ModelSettings:
             return {version: found[version] for version in self.specific & found.keys()}
         chosen = found if self.newest is None else heapq.nlargest(self.newest, found)
         return {version: found[version] for version in chosen}
+
+
+def _may_be_folder(path):
+    """Whether a path is a folder, or cannot be looked at: then loading it tells why."""
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
 
 
 def from_flags(name, base_path):

@@ -32,7 +32,7 @@ class Workers:
 
     @contextlib.asynccontextmanager
     async def admit(self):
-        """Holds one request's place, from before its body is read to its answer.
+        """Holds one request's place, from when all of it is here to its answer.
 
         Raises:
             RequestError: there is no place, the server stops, or the time is over.

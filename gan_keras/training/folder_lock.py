@@ -2,7 +2,9 @@
 
 import contextlib
 import fcntl
+import os
 
+from gan_keras import checkpoints
 from gan_keras.errors import UserError
 
 LOCK = ".lock"
@@ -14,7 +16,8 @@ def locked(workdir):
 
     A folder that was made for the lock, and got nothing else before an error, is removed again.
     """
-    made = not workdir.exists()
+    checkpoints.refuse_pattern("--workdir", workdir)
+    made = not os.path.exists(workdir)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         file = open(workdir / LOCK, "w")  # noqa: SIM115 - closed below

@@ -103,14 +103,9 @@ def make_plan(config, workdir, last=None):
     Raises:
         UserError, UsageError: as `train`.
     """
-    wanted, why = config.mixed_precision, None
-    if os.path.exists(workdir / configs.CONFIG_FILE):
-        stored = configs.load(workdir)
-        if wanted == "auto":
-            wanted, why = stored.mixed_precision, "as before"
-        config = dataclasses.replace(config, mixed_precision=wanted)
-        configs.check_resumable(stored, config, workdir)
-    chosen, reason = precision.choose(wanted, config.network)
+    was_auto = config.mixed_precision == "auto"
+    config, is_stored = configs.settle(config, workdir)
+    chosen, why = precision.choose(config.mixed_precision, config.network)
     strategy = strategies.build(
         config.strategy,
         config.batch_size,
@@ -119,8 +114,9 @@ def make_plan(config, workdir, last=None):
         config.cluster_timeout,
     )
     config = dataclasses.replace(config, mixed_precision=chosen)
+    why = "as before" if was_auto and is_stored else why
     last = config.steps if last is None else last
-    return Plan(config, workdir, strategy, why or reason, last)
+    return Plan(config, workdir, strategy, why, last)
 
 
 def _train(plan):
@@ -352,4 +348,4 @@ def _some(images):
     """Real examples as the discriminator sees them; all different, unless there is only one."""
     count = NEIGHBOURS if isinstance(images, data.Points) else min(NEIGHBOURS, images.count)
     count = max(2, count)  # What is near is told by pairs.
-    return next(iter(images.batches(count, seed=0))).numpy()
+    return next(iter(images.batches(count, seed=configs.random_streams.EXAMPLES))).numpy()

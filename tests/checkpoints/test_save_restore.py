@@ -240,7 +240,7 @@ def test_the_generator_of_the_newest_whole_one(tmp_path, capsys):
     before = contents(folder)
     assert checkpoints.restore_generator(fresh.generator, tmp_path) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == f"{folder}: ckpt-2.index is damaged (left there); going by step 1"
+    assert line == f"{folder}: ckpt-2.index is damaged (left there); using step 1"
     latents = np.ones((2, 4), "float32")
     assert_array_equal(fresh(latents), gan(latents))
     with pytest.raises(UserError, match=r"--checkpoint=2: ckpt-2\.index is damaged, in "):

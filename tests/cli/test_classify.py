@@ -13,7 +13,7 @@ def asked(monkeypatch, tmp_path):
     """What `classifier.make`, which tests/test_classifier.py tests, is asked for."""
     calls = []
 
-    def make(config, path, epochs, say):
+    def make(config, path, epochs):
         calls.append((config, path, epochs))
         about = {"accuracy": 0.98765, "tested_on": "359 images, a fifth, kept out"}
         return classifier.Classifier(None, about, "abc")

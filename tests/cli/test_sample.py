@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from gan_keras import client
 from gan_keras.cli import flags, sample
-from gan_keras.client import client
 from gan_keras.drawing import images
 from gan_keras.errors import UserError
 from gan_keras.exporting import contract
@@ -32,8 +32,8 @@ class FakeClient:
     def __exit__(self, *exception):
         pass
 
-    def sample(self, count, seed):
-        FakeClient.asked = (count, seed)
+    def sample(self, count, seed, label):
+        FakeClient.asked = (count, seed, label)
         if self.failure:
             raise self.failure
         return pictures(count, seed)
@@ -65,7 +65,7 @@ def test_the_grid_is_written_and_told(fake, tmp_path, capsys):
 def test_the_defaults_suit_the_transport(fake):
     assert sample.run([]) == 0
     assert fake.made == ("127.0.0.1:8500", "grpc", contract.MODEL_NAME, 60.0, None, None)
-    assert fake.asked == (64, 0)
+    assert fake.asked == (64, 0, None)
     assert sample.run(["--transport=rest"]) == 0
     assert fake.made[:2] == ("127.0.0.1:8501", "rest")
 
@@ -74,8 +74,8 @@ def test_every_flag_reaches_the_client(fake):
     server = ["--server=example.org:80", "--model=faces", "--timeout=1.5"]
     assert sample.run([*server, "--version=7", "--count=1", "--seed=-9"]) == 0
     assert fake.made == ("example.org:80", "grpc", "faces", 1.5, 7, None)
-    assert fake.asked == (1, -9)
-    assert sample.run([*server, "--label=stable"]) == 0
+    assert fake.asked == (1, -9, None)
+    assert sample.run([*server, "--version_label=stable"]) == 0
     assert fake.made == ("example.org:80", "grpc", "faces", 1.5, None, "stable")
 
 
@@ -90,13 +90,13 @@ def test_tensorflow_is_imported_quietly_and_for_grpc_only(monkeypatch):
 
 def test_the_next_command_works_as_printed(fake, tmp_path, capsys):
     (tmp_path / "a folder").mkdir()
-    assert sample.run(["--count=2", "--model=m", "--output=a folder/x.png"]) == 0
+    assert sample.run(["--count=2", "--label=7", "--model=m", "--output=a folder/x.png"]) == 0
     printed = capsys.readouterr().out.splitlines()[1].removeprefix("next:  ")
     program, *arguments = shlex.split(printed)
     assert program == sample.PROGRAM
     assert sample.run(arguments) == 0
     assert fake.made[2] == "m"
-    assert fake.asked == (2, 2)
+    assert fake.asked == (2, 2, 7)
     assert (tmp_path / "a folder" / "from_seed_2.png").exists()
 
 

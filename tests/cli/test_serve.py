@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -238,7 +239,7 @@ def test_serves_a_folder_until_sigterm(start, exports):
     *lines, last = process.lines
     assert lines == [*expected, "stopping: open requests are answered first", "stopped"]
     own = {name for name in modules(last) if name.startswith("gan_keras.")}
-    allowed = r"gan_keras\.(cli(\.flags|\.serve)?|contract|errors|serving(\..*)?)"
+    allowed = r"gan_keras\.(cli(\.flags|\.serve)?|exporting(\.contract)?|errors|serving(\..*)?)"
     assert {name for name in own if not re.fullmatch(allowed, name)} == set()
 
 
@@ -272,3 +273,52 @@ def test_serves_a_configuration_file_until_ctrl_c(start, tmp_path, exports):
     assert ask(rest_port, "/v1/models/generator")[0] == 404
     assert process.end(signal.SIGINT) == (0, "")
     assert process.lines[-2] == "stopped"
+
+
+@pytest.mark.parametrize("lost", ["closed", "full"])
+def test_neither_a_lost_log_nor_a_dead_disk_keeps_it_from_answering_and_ending(
+    tmp_path, exports, lost
+):
+    """The reader of standard output is gone, standard error closed or full; a load hangs."""
+    shutil.copytree(exports, tmp_path / "exports")
+    (rest_port,) = free_ports(1)
+    with open("/dev/full", "w") as full:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "import sys; from gan_keras.cli.serve import run; sys.exit(run())",
+                f"--model_base_path={tmp_path / 'exports'}",
+                "--port=0",
+                f"--rest_api_port={rest_port}",
+                "--max_load_seconds=3",
+            ],
+            stdout=subprocess.PIPE,
+            stderr=full,
+            preexec_fn=(lambda: os.close(2)) if lost == "closed" else None,
+        )
+    try:
+        for line in process.stdout:
+            if line.startswith(b"next: "):
+                break
+        process.stdout.close()
+
+        def failure(version):
+            status, answer = ask(rest_port, f"/v1/models/generator/versions/{version}")
+            return status == 200 and answer["model_version_status"][0]["status"]["error_message"]
+
+        for version in (8, 9):
+            (tmp_path / "exports" / "making").mkdir()
+            if version == 8:
+                (tmp_path / "exports" / "making" / "saved_model.pb").write_bytes(b"bad")
+            else:
+                os.mkfifo(tmp_path / "exports" / "making" / "saved_model.pb")
+            (tmp_path / "exports" / "making").rename(tmp_path / "exports" / str(version))
+            harness.until(lambda version=version: failure(version))
+        assert "not done within 3 s" in failure(9)
+        assert ask(rest_port, "/v1/models/generator/versions/2")[0] == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(harness.DEADLINE) == 0
+    finally:
+        process.kill()
+        process.wait()

@@ -304,7 +304,7 @@ def test_version_and_label_are_asked_for(fake):
         else:
             assert fake.spec.HasField("version")
             assert fake.spec.version.value == 0
-    with Client(fake.address, fake.transport, label="stable") as client:
+    with Client(fake.address, fake.transport, version_label="stable") as client:
         client.sample(1)
         if fake.transport == "rest":
             assert fake.path == "/v1/models/generator/labels/stable:predict"
@@ -407,8 +407,8 @@ def test_nobody_there_is_told_with_the_address_and_the_ports(monkeypatch, transp
         ({"timeout": 0}, "timeout must be seconds above 0, not 0"),
         ({"timeout": float("inf")}, "timeout must be seconds above 0, not inf"),
         ({"version": -1}, "version must be an integer from 0, not -1"),
-        ({"version": 1, "label": "stable"}, "only one can be asked for"),
-        ({"label": "not-so"}, "label must be made of letters, digits and _"),
+        ({"version": 1, "version_label": "stable"}, "only one can be asked for"),
+        ({"version_label": "not-so"}, "version_label must be made of letters, digits and _"),
     ],
 )
 def test_bad_arguments_are_named(given, message):

@@ -67,15 +67,15 @@ def everything(folder):
         (everything, "2 added, 2 removed, 1 edited: -.png, new.png, 03.png and 2 more"),
     ],
 )
-def test_it_goes_on_with_what_it_began_with(begun, capsys, change, told):
+def test_it_goes_on_with_what_it_began_with(begun, caplog, change, told):
     config, folder, kept = begun
     change(folder)
-    capsys.readouterr()
+    caplog.clear()
     images = data.load(config, cache_dir=kept, resumes=True)
     assert levels(images) == [10 * i for i in range(23)]
     assert [name for name, _ in images.skipped] == ["note.png"]
-    assert capsys.readouterr().err.splitlines() == [
-        f"folder:{folder}: has changed since this run began ({told}); going on with the images "
+    assert caplog.messages == [
+        f"folder:{folder}: has changed since this run began ({told}); using the images "
         f"kept in {kept}; another --workdir trains on the new ones",
         "skipped note.png: no picture of the formats GIF, JPEG, PNG, WEBP",
         f"folder:{folder}: skipped 1 of 24 files",
@@ -84,20 +84,20 @@ def test_it_goes_on_with_what_it_began_with(begun, capsys, change, told):
     assert levels(data.load(config, cache_dir=kept, resumes=True)) == levels(images)
 
 
-def test_what_is_not_changed_is_not_told(begun, capsys):
+def test_what_is_not_changed_is_not_told(begun, caplog):
     config, _, kept = begun
-    capsys.readouterr()
+    caplog.clear()
     data.load(config, cache_dir=kept, resumes=True)
-    assert "has changed" not in capsys.readouterr().err
+    assert "has changed" not in caplog.text
 
 
-def test_a_run_without_a_step_takes_the_pictures_as_they_are(begun, capsys):
+def test_a_run_without_a_step_takes_the_pictures_as_they_are(begun, caplog):
     """Who mends the broken files that the first start told of must not need another folder."""
     config, folder, kept = begun
     everything(folder)
-    capsys.readouterr()
+    caplog.clear()
     assert levels(data.load(config, cache_dir=kept)) == levels(data.load(config))
-    assert "has changed" not in capsys.readouterr().err
+    assert "has changed" not in caplog.text
     # And is held to these from then on.
     (folder / "07.png").unlink()
     assert 70 in levels(data.load(config, cache_dir=kept, resumes=True))
@@ -113,6 +113,30 @@ def test_without_what_was_kept_it_is_refused(begun):
         "restore it as it was, or train into another --workdir$"
     )
     with pytest.raises(UserError, match=problem):
+        data.load(config, cache_dir=kept, resumes=True)
+
+
+def test_damage_to_what_was_kept_of_changed_pictures_is_named(begun):
+    """It cannot be made again from others; of unchanged ones tests/data/test_prepare.py tells."""
+    config, folder, kept = begun
+    (pixels,) = kept.glob("*.uint8")
+    pixels.write_bytes(bytes(pixels.stat().st_size))
+    remove(folder)
+    problem = (
+        rf"^--dataset=folder:{folder}: what the run keeps of its images is damaged, and they have "
+        "changed since it began; restore them as they were, or train into another --workdir$"
+    )
+    for _ in range(2):
+        with pytest.raises(UserError, match=problem):
+            data.load(config, cache_dir=kept, resumes=True)
+
+
+def test_a_record_with_a_flipped_bit_is_not_believed(begun):
+    config, _, kept = begun
+    content = bytearray((kept / record.FILE).read_bytes())
+    content[content.index(b"03.png")] ^= 1
+    (kept / record.FILE).write_bytes(content)
+    with pytest.raises(UserError, match=r"images\.json: damaged .*delete it$"):
         data.load(config, cache_dir=kept, resumes=True)
 
 
@@ -171,7 +195,7 @@ def test_a_run_whose_pictures_change_ends_where_an_undisturbed_one_does(painted,
                 batch_size=8,
                 steps=steps,
             )
-            training.train(config, workdir, say=lambda line: None)
+            training.train(config, workdir)
             if steps != until[-1]:
                 everything(painted)
         reader = tf.train.load_checkpoint(workdir / "checkpoints")

@@ -102,11 +102,68 @@ def test_an_interrupted_preparation_leaves_nothing_that_could_be_taken_for_a_who
     assert reads == [1]
 
 
-def test_a_damaged_file_is_named(tmp_path):
-    prepare.store(numbered(), tmp_path, memory_limit=0)
-    (file,) = tmp_path.glob("*.uint8")
-    os.truncate(file, 17)
-    with pytest.raises(UserError, match=r"--dataset=numbered: .*\.uint8: damaged; delete it"):
+def zero(path):
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("memory_limit", [0, 2**30])
+@pytest.mark.parametrize(
+    ("suffix", "harm"),
+    [
+        (".uint8", zero),  # Of its size, and every pixel wrong.
+        (".uint8", flip),
+        (".uint8", lambda path: os.truncate(path, 17)),
+        (".json", flip),
+        (".json", zero),
+        (".json", lambda path: path.write_text("[" * 100_000)),
+        (".json", lambda path: path.unlink()),
+    ],
+)
+def test_damage_is_found_and_the_pixels_are_made_again(
+    tmp_path, caplog, memory_limit, suffix, harm
+):
+    prepare.store(numbered(), tmp_path, memory_limit)
+    (file,) = tmp_path.glob(f"*{suffix}")
+    harm(file)
+    reads = []
+    for _ in range(2):
+        rows = prepare.store(numbered(reads), tmp_path, memory_limit)
+        assert contents(rows) == list(range(COUNT))
+    assert reads == [1]
+    (line,) = caplog.messages
+    assert line.endswith(".uint8: was damaged; made again from numbered")
+
+
+def test_every_flipped_bit_of_what_is_kept_is_found(tmp_path):
+    """None is silently another data set; a few harm no value, as the space between two."""
+    source = numbered()
+    source.skipped[:] = [("a.png", "no picture")]
+    prepare.store(source, tmp_path, memory_limit=0)
+    path = prepare.kept_path(source, tmp_path)
+    for file in (path, path.with_suffix(".json")):
+        whole = file.read_bytes()
+        for bit in range(8 * len(whole)):
+            content = bytearray(whole)
+            content[bit // 8] ^= 1 << bit % 8
+            file.write_bytes(content)
+            again = numbered()
+            kept = prepare._open_whole(again, path)
+            if kept is not None:
+                assert (kept[1], again.skipped) == (COUNT, source.skipped)
+                assert file != path
+                kept[0].close()
+        file.write_bytes(whole)
+
+
+def test_a_folder_in_the_place_of_the_file_is_one_line(tmp_path):
+    prepare.kept_path(numbered(), tmp_path).mkdir()
+    with pytest.raises(UserError, match=r"--dataset=numbered: .*uint8: Is a directory"):
         prepare.store(numbered(), tmp_path, memory_limit=0)
 
 

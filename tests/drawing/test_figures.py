@@ -108,7 +108,7 @@ def test_without_latents_the_curves_take_all_the_place():
 
 def test_the_axes_stay_while_the_run_goes_on(drawn):
     """Outside the axes nothing changes but the title; inside everything may."""
-    later = {"p_g": 50 * DATA, "d": X, "d_star": -X, "g_of_z": 9 * ARGUMENTS["g_of_z"]}
+    later = {"p_g": 1.2 * DATA, "d": X, "d_star": -X, "g_of_z": 9 * ARGUMENTS["g_of_z"]}
     image = figures.line(**{**ARGUMENTS, **later}, title="step 10")
     outside = np.ones(image.shape[:2], bool)
     for box in (figures.CURVES, figures.MAPPING):
@@ -117,6 +117,29 @@ def test_the_axes_stay_while_the_run_goes_on(drawn):
         outside[top:bottom, left:right] = False
     assert_array_equal(image[outside], drawn[outside])
     assert (image != drawn).any()
+
+
+@pytest.mark.parametrize(("times", "top"), [(1.0, figures.PEAK), (1.2, 0.96), (50.0, 1.0)])
+def test_no_peak_is_cut_off(times, top):
+    """p_g's peak is at its height in units of p_data's, or at 1 where that would be higher."""
+    image = figures.line(**{**ARGUMENTS, "p_g": times * DATA, "p_data": DATA})
+    filled = (image == rgb(figures.PALE_GREEN)).all(axis=2)
+    _, column = place(figures.CURVES, 0.5, 0)
+    # Half a place beside the middle, where no other line is; a step is as wide as 3 pixels.
+    assert_allclose(
+        np.argmax(filled[:, int(column) - 6 : int(column) + 6].any(axis=1)),
+        place(figures.CURVES, 0, height(top))[0] + 1,
+        atol=2.5,
+    )
+
+
+def test_the_scale_is_what_the_caller_says(drawn):
+    """Densities of half the size over half the peak are the same curves."""
+    half = {"p_data": ARGUMENTS["p_data"] / 2, "p_g": ARGUMENTS["p_g"] / 2}
+    image = figures.line(**{**ARGUMENTS, **half}, title="step 10", peak=DATA.max() / 2)
+    top, left = np.round(place(figures.CURVES, 0, 1)).astype(int)
+    bottom, right = np.round(place(figures.CURVES, 1, 0)).astype(int)
+    assert_array_equal(image[top:bottom, left:right], drawn[top:bottom, left:right])
 
 
 @pytest.mark.filterwarnings("error")

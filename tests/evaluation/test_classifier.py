@@ -11,6 +11,7 @@ from gan_keras import data
 from gan_keras.config import config
 from gan_keras.errors import UsageError, UserError
 from gan_keras.evaluation import classifier
+from tests.conftest import reports
 
 DIGITS = config.from_preset("digits", image_size=8)
 
@@ -19,15 +20,15 @@ DIGITS = config.from_preset("digits", image_size=8)
 def made(tmp_path_factory):
     """A classifier of one epoch on the digits, its file, and what was said."""
     path = tmp_path_factory.mktemp("classifiers") / "new" / "digits.npz"
-    said = []
-    return classifier.make(DIGITS, path, epochs=1, say=said.append), path, said
+    with reports() as said:
+        return classifier.make(DIGITS, path, epochs=1), path, said
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(made, tmp_path):
     result, path, _ = made
     for seed, same in ((0, True), (1, False)):
         wanted = config.from_preset("digits", image_size=8, seed=seed)
-        again = classifier.make(wanted, tmp_path / "again.npz", epochs=1, say=lambda line: None)
+        again = classifier.make(wanted, tmp_path / "again.npz", epochs=1)
         assert ((tmp_path / "again.npz").read_bytes() == path.read_bytes()) == same
         assert (again.sha256 == result.sha256) == same
 
@@ -92,7 +93,7 @@ def test_small_data_sets_are_seen_more_often(monkeypatch, tmp_path):
     seen = []
     monkeypatch.setattr(classifier, "_fit", lambda network, x, y, epochs, seed: seen.append(epochs))
     for epochs in (None, 5):
-        classifier.make(DIGITS, tmp_path / "a.npz", epochs, say=lambda line: None)
+        classifier.make(DIGITS, tmp_path / "a.npz", epochs)
     assert seen == [42, 5]  # ceil(60,000 / 1,438)
 
 
@@ -105,7 +106,7 @@ def test_the_test_split_is_used_where_there_is_one(monkeypatch, tmp_path):
         data, "load", lambda config, split="train": test if split == "test" else train
     )
     monkeypatch.setattr(classifier, "_fit", lambda network, images, *rest: fitted.append(images))
-    result = classifier.make(DIGITS, tmp_path / "a.npz", say=lambda line: None)
+    result = classifier.make(DIGITS, tmp_path / "a.npz")
     assert fitted == [train]
     assert result.about["tested_on"] == "50 images, its split `test`"
     assert result.about["accuracy"] * 50 == pytest.approx(round(result.about["accuracy"] * 50))

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from gan_keras import networks
 from gan_keras.exporting import folding
-from gan_keras.exporting import saved_model as exporting
+from gan_keras.exporting.served import Served
 from gan_keras.networks.normalization import FusedBatchNormalization
 
 LATENTS = 5
@@ -185,7 +185,7 @@ def test_an_output_that_others_read_is_not_folded():
 def test_a_server_s_session_loads_and_runs_it(dtype, tmp_path):
     generator = dcgan(kind=FusedBatchNormalization)
     folded = folding.fold(generator, dtype)
-    served = exporting.Served(folded, "normal")
+    served = Served(folded, "normal")
     tf.saved_model.save(served, str(tmp_path), signatures=served.signatures())
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         meta = tf.compat.v1.saved_model.load(session, ["serve"], str(tmp_path))

@@ -96,7 +96,7 @@ def test_a_killed_worker_stops_all_and_nothing_is_lost(count, victim, tmp_path):
     ends = f"--steps={reached + 15}"
     with workers.cluster(count, *flags, ends, f"--workdir={tmp_path / 'killed'}") as processes:
         (first, *_) = workers.finish(processes)
-    assert f"goes on from step {reached:,}" in first
+    assert f"resumes from step {reached:,}" in first
     with workers.cluster(count, *flags, ends, f"--workdir={tmp_path / 'whole'}") as processes:
         workers.finish(processes)
     assert_same(tmp_path / "killed", tmp_path / "whole")

@@ -31,7 +31,7 @@ def served(saved, tmp_path_factory):
     labels = {"stable": 1, "canary": 2}
     generator = ModelSettings(contract.MODEL_NAME, folder / "generator", None, labels=labels)
     # Far beyond the defaults, which test_limits.py is about: what is large is answered too.
-    limits = Limits(body_bytes=64 * 2**20, rows=10**6, seconds=600)
+    limits = Limits(body_bytes=64 * 2**20, values=10**7, rows=10**6, seconds=600)
     with serving(generator, ModelSettings("odd", folder / "odd"), limits=limits) as running:
         yield running
 

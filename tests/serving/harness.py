@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import queue
 import shutil
 import socket
@@ -166,10 +167,17 @@ def serving(*settings, poll_seconds=0.02, ports=("grpc", "rest"), **options):
     said, complaints, ended = queue.Queue(), [], []
     lines = []
 
-    def say(line):
-        lines.append(line)
-        if line.startswith("next: "):
-            said.put(True)
+    class Said(logging.Handler):
+        def emit(self, record):
+            if record.thread != thread.ident:  # of another server
+                return
+            line = record.getMessage()
+            (complaints if record.levelno >= logging.WARNING else lines).append(line)
+            if line.startswith("next: "):
+                said.put(True)
+
+    logger, handler = logging.getLogger("gan_keras.serving"), Said()
+    options = {"allow_foreign_models": True, **options}
 
     def main():
         try:
@@ -179,8 +187,6 @@ def serving(*settings, poll_seconds=0.02, ports=("grpc", "rest"), **options):
                     grpc_at if "grpc" in ports else None,
                     rest_at if "rest" in ports else None,
                     poll_seconds,
-                    say,
-                    complaints.append,
                     stop,
                     **options,
                 )
@@ -192,9 +198,12 @@ def serving(*settings, poll_seconds=0.02, ports=("grpc", "rest"), **options):
             loop.close()
 
     thread = threading.Thread(target=main)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
     thread.start()
     if not said.get(timeout=DEADLINE):
         thread.join()
+        logger.removeHandler(handler)
         raise ended[0]
     pool = urllib3.connection_from_url(f"http://{rest_where}", maxsize=8, retries=False)
     channel = grpc.insecure_channel(
@@ -234,5 +243,6 @@ def serving(*settings, poll_seconds=0.02, ports=("grpc", "rest"), **options):
         end()
         thread.join(DEADLINE)
         assert not thread.is_alive()
+        logger.removeHandler(handler)
         if ended:
             raise ended[0]

@@ -201,7 +201,7 @@ def unknown_rank():
         (
             "sample",
             {"seed": claimed(types_pb2.DT_INT64, 10**15, int64_val=[1])},
-            "at most 1,000,000 rows expected",
+            "at most 1,000,000 expected",
         ),
         (
             "sample",

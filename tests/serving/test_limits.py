@@ -62,7 +62,7 @@ def hasty(models):
 
 def test_rows(small):
     seeds = list(range(4))
-    said = "input `seed`: shape (4,) received, at most 3 rows expected"
+    said = "input `seed`: 4 rows received, at most 3 expected"
     for key in ("instances", "inputs"):
         body = {"signature_name": "sample", key: seeds}
         assert small.ask("POST", PREDICT, body) == (400, {"error": said})

@@ -1,5 +1,6 @@
 """The ports, the one loop, and the way out."""
 
+import asyncio
 import concurrent.futures
 import contextlib
 import socket
@@ -140,3 +141,17 @@ def test_a_port_in_use_by_a_running_server(served):
         host, port = where.split(":")
         with pytest.raises(UserError, match=f"--{flag}={port} .*Address already in use"):
             server.reserve(host, int(port), flag)
+
+
+def test_a_port_taken_while_the_models_load(base):
+    """Two servers started at the same moment can both bind; only one of them can listen."""
+    host, port = str(first := listener()).split(":")
+    first.socket.close()
+    both = [server.reserve(host, int(port), "rest_api_port") for _ in range(2)]
+    both[0].socket.listen()
+    settings = [ModelSettings(contract.MODEL_NAME, base)]
+    said = f"--rest_api_port: {host}:{port}: Address already in use; end the other server"
+    with pytest.raises(UserError, match=said):
+        asyncio.run(server.serve(settings, None, both[1], 1, asyncio.Event()))
+    for each in both:
+        each.socket.close()

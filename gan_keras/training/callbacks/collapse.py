@@ -7,9 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from gan_keras import networks
+from gan_keras.config import random_streams
 from gan_keras.game import GENERATOR_LOSSES, PRIORS
 from gan_keras.metrics import duplicates
-from gan_keras.training.callbacks.samples import FIXED_DRAW, Grid
+from gan_keras.training.callbacks.samples import Grid
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,9 @@ class Collapse(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         gan = self.model
-        self.latents = PRIORS[gan.prior]((Grid.count, gan.latent_dim), seed=[gan.seed, FIXED_DRAW])
+        self.latents = PRIORS[gan.prior](
+            (Grid.count, gan.latent_dim), seed=[gan.seed, random_streams.GRID]
+        )
         classes = networks.classes_of(gan.generator)
         self.labels = tf.range(Grid.count, dtype=tf.int64) % classes if classes else None
         # Traced once, and on a replica: gradients of mirrored weights are had nowhere else.

@@ -1,9 +1,14 @@
 """A line that tells how far the training is, how fast it goes, and how long it will take."""
 
+import logging
 import sys
 import time
 
 import keras
+
+from gan_keras.distribution import strategy as strategies
+
+logger = logging.getLogger(__name__)
 
 # Between two lines where they pile up, as in a log file; and between two states of one line.
 LOG_SECONDS, TERMINAL_SECONDS = 5.0, 0.2
@@ -12,7 +17,10 @@ LOG_SECONDS, TERMINAL_SECONDS = 5.0, 0.2
 class Progress(keras.callbacks.Callback):
     """Prints step, losses, D's mean verdicts, images/s and the time left.
 
-    On a terminal the line is written over; elsewhere there is a new one every few seconds.
+    On a terminal the line is written over; elsewhere there is a new one every few seconds. If
+    whoever read the lines has gone, as in `gan-keras-train | head`, the run saves and stops; of
+    several workers the others would wait for this one, which therefore goes on in silence. So
+    does a run whose log is on a full disk.
 
     Args:
         steps: The step at which training ends.
@@ -26,9 +34,10 @@ class Progress(keras.callbacks.Callback):
         self.steps = steps
         self.batch_size = batch_size
         self.warnings = warnings
-        self.terminal = sys.stdout.isatty()
+        self.terminal = sys.stdout is not None and sys.stdout.isatty()
         self.first = None
         self.printed = 0.0
+        self.silent = False
 
     def on_train_batch_end(self, batch, logs=None):
         now, step = time.monotonic(), self.model.step
@@ -47,12 +56,24 @@ class Progress(keras.callbacks.Callback):
             f"D(G(z)) {float(logs['d_fake']):.2f}  {rate * self.batch_size:,.0f} images/s  "
             f"{clock(left)} left" + "".join(f"  ! {warning}" for warning in self.warnings)
         )
-        print(f"\r{line}\x1b[K" if self.terminal else line, end="" if self.terminal else "\n")
-        sys.stdout.flush()
+        self._print(f"\r{line}\x1b[K" if self.terminal else line, end="" if self.terminal else "\n")
 
     def on_train_end(self, logs=None):
         if self.terminal and self.printed:
-            print(flush=True)
+            self._print()
+
+    def _print(self, line="", end="\n"):
+        if self.silent:
+            return
+        try:
+            print(line, end=end, flush=True)
+        except BrokenPipeError:
+            self.silent = True
+            if strategies.is_alone(self.model.distribute_strategy):
+                self.model.stop_training = True
+        except OSError as error:
+            self.silent = True
+            logger.warning("progress cannot be printed: %s", error.strerror)
 
 
 def clock(seconds):

@@ -1,21 +1,29 @@
 """Pictures: what the generator makes of the same latents as it learns."""
 
+import logging
+import re
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
+from gan_keras.config import random_streams
 from gan_keras.drawing import figures, images
 from gan_keras.game import PRIORS
 
-# Seeds of training noise are (seed, draw) with draw >= 0: no training step sees these latents.
-FIXED_DRAW = -1
 MOST_ROWS = 16
 ANIMATION_FILE = "animation.gif"
+# What reading, joining and writing pictures may end in: Pillow has a SyntaxError for a broken PNG.
+FAILURES = (OSError, ValueError, SyntaxError)
+
+logger = logging.getLogger(__name__)
 
 
 class Samples(keras.callbacks.Callback):
     """Writes a picture to TensorBoard and as PNG, time and again, and an animation at the end.
+
+    Pictures are there to be looked at: one that cannot be drawn or written costs a warning, and
+    never the run.
 
     Args:
         writer: The `CheckedSummaryWriter` of the run.
@@ -39,7 +47,7 @@ class Samples(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         gan = self.model
         self.latents = PRIORS[gan.prior](
-            (self.look.count, gan.latent_dim), seed=[gan.seed, FIXED_DRAW]
+            (self.look.count, gan.latent_dim), seed=[gan.seed, random_streams.GRID]
         )
         if gan.step == 0:
             if self.real is not None:
@@ -53,8 +61,13 @@ class Samples(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         if self.written != self.model.step:
             self._sample()
-        pictures = sorted(self.folder.glob("step-*.png"), key=lambda path: int(path.stem[5:]))
-        figures.save_gif(self.folder / ANIMATION_FILE, pictures)
+        path = self.folder / ANIMATION_FILE
+        try:
+            pictures = _whole(_of_steps(self.folder))
+            if pictures:
+                figures.save_gif(path, pictures)
+        except FAILURES as error:
+            logger.warning("%s: is not made: %s", path, _reason(error))
 
     def _sample(self):
         self.written = self.model.step
@@ -62,8 +75,12 @@ class Samples(keras.callbacks.Callback):
         self._write("samples", f"step-{self.written:06}", picture, scalars)
 
     def _write(self, tag, name, picture, scalars):
-        self.folder.mkdir(parents=True, exist_ok=True)
-        images.save_png(self.folder / f"{name}.png", picture)
+        path = self.folder / f"{name}.png"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            images.save_png(path, picture)
+        except FAILURES as error:
+            logger.warning("%s: cannot be written: %s", path, _reason(error))
         with self.writer.as_default(self.model.step):
             tf.summary.image(tag, picture[None])
             for scalar, value in scalars.items():
@@ -90,6 +107,31 @@ class Rows:
         ]
         pictures = images.to_uint8(gan(inputs, training=False).numpy())
         return images.grid(pictures, columns=self.count), {}
+
+
+def _of_steps(folder):
+    """The pictures of steps, in their order; others with like names are not ours."""
+    steps = {}
+    for path in folder.iterdir():
+        if match := re.fullmatch(r"step-([0-9]+)\.png", path.name):
+            steps[int(match[1])] = path
+    return [steps[step] for step in sorted(steps)]
+
+
+def _whole(pictures):
+    """Those that can be read, after a warning of the others."""
+    whole = []
+    for path in pictures:
+        try:
+            images.decode_png(path.read_bytes())
+            whole.append(path)
+        except FAILURES as error:
+            logger.warning("%s: left out of the animation: %s", path, _reason(error))
+    return whole
+
+
+def _reason(error):
+    return getattr(error, "strerror", None) or error
 
 
 class Grid:

@@ -1,10 +1,12 @@
 """TensorBoard's event files, checked.
 
 TensorFlow's writer (2.21) fails when its queue is full of what it cannot write; a flush may fail
-as well, or lose the same events silently.
+as well, or lose the same events silently. Events are there to be looked at: what cannot be
+written costs a warning and a new file, and never the run.
 """
 
 import contextlib
+import logging
 import os
 import struct
 from pathlib import Path
@@ -14,51 +16,62 @@ import tensorflow as tf
 from gan_keras import files
 from gan_keras.errors import UserError
 
+logger = logging.getLogger(__name__)
+
 # A record is its length (uint64), a checksum (uint32), the event and another checksum (uint32):
 # https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
 HEADER, CHECKSUM = 12, 4
 
 
 class CheckedSummaryWriter:
-    """A `tf.summary` writer whose `flush` fails if what was written is not in the file.
+    """A `tf.summary` writer that begins a new file, after a warning, if one does not hold all.
+
+    A file is left where it ends within an event, or is gone: readers would stop there.
 
     Args:
         folder: Folder of the event file; made if missing.
 
     Raises:
-        UserError: the file cannot be made, or not be written to when the writer's queue is full.
+        UserError: the first file cannot be made.
     """
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.path = None
-        self.checked = 0
-        before = self._files()
-        with self._told():
-            self.writer = tf.summary.create_file_writer(str(folder))
-            self.writer.flush()
-        self.path = max(self._files() - before, default=None)
+        self.told = None
+        self.writer = None  # While there is no file.
+        self._open()
 
     @contextlib.contextmanager
     def as_default(self, step):
         """As of the writer: a context in which `tf.summary` functions write here."""
-        with self._told(), self.writer.as_default(step):
-            yield
+        if self.writer is None:
+            self._anew(self.told)
+        if self.writer is None:
+            yield  # Without a default writer these functions do nothing.
+            return
+        try:
+            with self.writer.as_default(step):
+                yield
+        except tf.errors.OpError as error:
+            if str(self.path) not in error.message:
+                raise  # Of what is drawn or scored, rather than of the file.
+            self._anew(files.why(error))
 
     def flush(self):
-        """Brings all events to the file, and looks at what came there.
-
-        Raises:
-            UserError: it is not there, or ends in the middle of an event.
-        """
-        with self._told():
-            self.writer.flush()
+        """Brings all events to the file, looks at what came there, and makes a new one if less."""
+        if self.writer is None:
+            return
         try:
-            whole = self._follow() if self.path else False
+            self.writer.flush()
+            if self._follow():
+                self.told = None
+                return
+            why = "the file ends within one; make room there"
         except FileNotFoundError:
-            whole = False
-        if not whole:
-            raise self._error("the file ends within one; make room there")
+            why = "the file is gone"
+        except (OSError, tf.errors.OpError) as error:
+            why = files.why(error)
+        self._anew(why)
 
     def _follow(self):
         """Whether the file ends where an event does."""
@@ -73,20 +86,39 @@ class CheckedSummaryWriter:
                 self.checked = end
         return self.checked == size > 0
 
-    @contextlib.contextmanager
-    def _told(self):
+    def _open(self):
+        """Begins a file; one that does not even take its first event is not left behind."""
+        before = self._files()
+        self.path, self.checked = None, 0
         try:
-            yield
-        except tf.errors.OpError as error:
-            if str(self.path or self.folder) not in error.message:
-                raise  # Of what is drawn or scored, rather than of the file.
-            raise self._error(files.why(error)) from None
+            writer = tf.summary.create_file_writer(str(self.folder))
+            writer.flush()
+            self.path = max(self._files() - before, default=None)
+            if self.path is None or not self._follow():
+                raise OSError(0, "No space left on device")
+        except (OSError, tf.errors.OpError) as error:
+            for path in self._files() - before:
+                path.unlink(missing_ok=True)
+            raise UserError(
+                f"{self.path or self.folder}: events cannot be written: {files.why(error)}, and "
+                "the same command goes on from the newest checkpoint"
+            ) from None
+        self.writer = writer
 
-    def _error(self, why):
-        return UserError(
-            f"{self.path or self.folder}: events cannot be written: {why}, and the same command "
-            "goes on from the newest checkpoint"
-        )
+    def _anew(self, why):
+        """Begins a new file, with one warning for what happens again and again."""
+        if why != self.told:
+            name = self.path or self.folder
+            logger.warning("%s: events cannot be written: %s; trying a new file", name, why)
+            self.told = why
+        if self.writer is not None:
+            with contextlib.suppress(tf.errors.OpError):  # Of what it still holds.
+                self.writer.close()
+            self.writer = None
+        with contextlib.suppress(UserError):
+            self._open()
 
     def _files(self):
-        return set(self.folder.glob("events.out.tfevents.*"))
+        # Unlike pathlib's glob, it takes any name of a folder.
+        names = os.listdir(self.folder) if self.folder.is_dir() else []
+        return {self.folder / name for name in names if name.startswith("events.out.tfevents.")}

@@ -10,7 +10,7 @@ from gan_keras.game.gan import GAN
 from gan_keras.game.priors import PRIORS
 from gan_keras.metrics import duplicates
 from gan_keras.training.callbacks import Collapse, collapse
-from tests.conftest import SMALL
+from tests.conftest import SMALL, reports
 
 HEALTHY = {"d_fake": 0.4}
 
@@ -30,7 +30,7 @@ class Game:
         self.gan = GAN(dense("g", 2, generator), dense("d", 1, discriminator))
         self.lines = []
         real = np.random.default_rng(0).normal(size=(256, 2)).astype("float32")
-        self.watch = Collapse(real, 500, 100, say=self.lines.append, **{"stop": False, **more})
+        self.watch = Collapse(real, 500, 100, **{"stop": False, **more})
         self.watch.set_model(self.gan)
         self.gan.stop_training = False
         self.watch.on_train_begin()
@@ -38,7 +38,9 @@ class Game:
     def go_on(self, to, logs=HEALTHY):
         for step in range(self.gan.step + 100, to + 1, 100):
             self.gan.steps.assign(step)
-            self.watch.on_train_batch_end(0, logs)
+            with reports() as lines:
+                self.watch.on_train_batch_end(0, logs)
+            self.lines += lines
 
 
 def test_a_generator_that_has_the_data_is_left_in_peace():

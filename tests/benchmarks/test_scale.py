@@ -1,10 +1,8 @@
 """The model of the all-reduce against a ring that is walked, and the benchmark's parts."""
 
 import json
-import math
 
 import pytest
-from absl import flags as absl_flags
 from numpy.testing import assert_allclose
 
 from benchmarks import allreduce, scale
@@ -66,24 +64,23 @@ def test_a_worker_s_environment_names_it_and_all_others():
     assert len(set(addresses)) == 3
 
 
-@pytest.mark.parametrize("texts", [["0"], ["3"], ["1", "x"], []])
+@pytest.mark.parametrize("texts", [["0"], ["3"], ["1", "x"], ["-1"], []])
 def test_workers_that_cannot_share_the_batch_are_refused(texts):
     with pytest.raises(UsageError, match=r"^--workers="):
-        scale._counts(texts)
+        scale.check_workers(texts)
 
 
 def test_the_report_has_medians_ratios_and_the_model():
-    rounds = [{1: 0.1, 2: 0.2}, {1: 0.1, 2: 0.3}, {1: 0.2, 2: 0.2}]
-    text = scale.describe(rounds, {"generator": 1000, "discriminator": 500}, 6000)
+    benchmark = object.__new__(scale.Scale)
+    benchmark.names = ["1", "2"]
+    benchmark.weights, benchmark.size = {"generator": 1000, "discriminator": 500}, 6000
+    seconds = [(0.1, 0.2), (0.1, 0.3), (0.2, 0.2)]
+    rounds = [
+        {name: {"milliseconds": 1e3 * each} for name, each in zip("12", row, strict=True)}
+        for row in seconds
+    ]
+    text = benchmark.table(rounds)
     assert "100.0 (100.0–200.0)" in text
     assert "2.00 (1.00–3.00)" in text
     assert "4 bytes x (1,000 + 500 weights) = 0.01 MB" in text
     assert scale.paper(6000) in text
-
-
-def test_flags_have_defaults():
-    values = absl_flags.FlagValues()
-    scale._define(values)
-    values(["scale"])
-    assert scale._counts(values.workers) == [1, 2]
-    assert math.isfinite(values.rounds)

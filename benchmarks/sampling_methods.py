@@ -1,0 +1,138 @@
+"""The ways to get pictures out of a trained generator, and one measurement of one of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.clock import Clock
+from gan_keras.exporting import contract
+
+BATCH_SIZES = (1, 16, 256)
+KERAS_EXPORT = "keras_export"  # The folder of what Keras itself exports.
+RUN, EXPORT, EXPORT_BFLOAT16 = "run", "export", "export-bfloat16"  # As of `exported.make`.
+
+
+class Method(NamedTuple):
+    """A way to sample."""
+
+    about: str  # What a user of it writes.
+    load: Callable  # Maps the folder to a function of a batch.
+    of_seeds: bool = False  # Whether the batch is of seeds, (n,) int64, and not of latents.
+
+
+def generator(folder):
+    """Returns the generator of the run as a user of Keras has it, of Keras' own layers."""
+    from benchmarks.peers import keras_networks
+    from gan_keras import checkpoints, networks
+    from gan_keras import config as configs
+
+    workdir = Path(folder, RUN)
+    config = configs.load(workdir)
+    model, _ = networks.build(
+        config.network,
+        shape=config.shape,
+        latent_dim=config.latent_dim,
+        width=config.width,
+        seed=config.seed,
+    )
+    checkpoints.restore_generator(model, workdir)
+    return keras_networks.plain(model)
+
+
+def _predict(folder):
+    model = generator(folder)
+    return lambda latents: model.predict(latents, batch_size=len(latents), verbose=0)
+
+
+def _eager(folder):
+    model = generator(folder)
+    return lambda latents: model(latents, training=False).numpy()
+
+
+def _keras_export(folder):
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(Path(folder, KERAS_EXPORT)))
+    return lambda latents: loaded.serve(latents).numpy()
+
+
+def _signature(name, key, output, export=EXPORT):
+    def load(folder):
+        import tensorflow as tf
+
+        loaded = tf.saved_model.load(str(Path(folder, export, "1")))
+        signature = loaded.signatures[name]
+        return lambda rows: signature(**{key: tf.constant(rows)})[output].numpy()
+
+    return load
+
+
+_IMAGES = (contract.LATENTS_SIGNATURE, contract.LATENTS, contract.IMAGES)
+_SAMPLE = (contract.SAMPLE_SIGNATURE, contract.SEED, contract.IMAGES)
+_PNG = (contract.PNG_SIGNATURE, contract.SEED, contract.PNG_BYTES)
+METHODS = {
+    "predict": Method("`model.predict(latents)`", _predict),
+    "eager": Method("`model(latents)`", _eager),
+    "keras-export": Method("`model.export`, loaded again", _keras_export),
+    "exported": Method("gan-keras-export, the signature `serving_default`", _signature(*_IMAGES)),
+    "exported-bfloat16": Method(
+        "gan-keras-export --dtype=bfloat16, the same signature",
+        _signature(*_IMAGES, export=EXPORT_BFLOAT16),
+    ),
+    "exported-sample": Method(
+        "`exported` by the signature `sample`: seeds to uint8", _signature(*_SAMPLE), True
+    ),
+    "exported-png": Method(
+        "`exported` by the signature `png`: seeds to PNG files", _signature(*_PNG), True
+    ),
+}
+
+
+def latents(count, latent_dim):
+    """Returns the latents that the signatures of seeds draw for the seeds 0, 1, ..."""
+    from gan_keras.config.random_streams import SERVED
+    from gan_keras.game import PRIORS
+
+    rows = [PRIORS["normal"]([latent_dim], seed=[seed, SERVED]) for seed in range(count)]
+    return np.stack(rows)
+
+
+def difference(result, images):
+    """Returns the largest difference between a method's pictures and those that `eager` makes.
+
+    `images` are float32 in [-1, 1]; `result` is the same, or uint8 and compared in levels of 255.
+    """
+    images = images.astype(np.float64)
+    if result.dtype == np.uint8:
+        images = np.round((images - contract.PIXEL_MIN) * 127.5)
+    return float(np.abs(result.astype(np.float64) - images).max())
+
+
+def measure(name, folder, warm_up, seconds, batch_sizes=BATCH_SIZES):
+    """Measures one method at each batch size, for so many seconds after the warm-up.
+
+    Returns a dict: pictures per second by batch size (text), and difference, as of `difference`.
+    """
+    from gan_keras.drawing import images
+
+    method = METHODS[name]
+    call = method.load(folder)
+    model = generator(folder)
+    rows = latents(max(batch_sizes), model.input_shape[-1])
+    inputs = np.arange(len(rows), dtype=np.int64) if method.of_seeds else rows
+    result = {}
+    for size in batch_sizes:
+        clock = Clock(warm_up, seconds)
+        clock.time(lambda size=size: call(inputs[:size]))
+        result[str(size)] = clock.steps * size / clock.elapsed
+    made = call(inputs)
+    if name == "exported-png":
+        made = np.stack([images.decode_png(file) for file in made])
+    return result | {"difference": difference(made, model(rows, training=False).numpy())}
+
+
+def prepare(folder):
+    """Lets Keras export the generator of the run, into the same folder."""
+    generator(folder).export(str(Path(folder, KERAS_EXPORT)), verbose=False)

@@ -1,0 +1,134 @@
+"""The generator as its servers see it: a module of signatures, from seeds to pictures."""
+
+import functools
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+
+from gan_keras.config.random_streams import SERVED, SERVED_CLASS
+from gan_keras.exporting import contract
+from gan_keras.game import PRIORS
+
+
+class Served(tf.Module):
+    """A generator with the signatures of `contract`.
+
+    TF Serving joins the rows of different callers, so all inputs and outputs have the batch
+    as first dimension, and a picture depends on its own row only.
+
+    Args:
+        generator: Functional model from latents (batch, latent_dim) to images in [-1, 1]; or,
+            conditional, from latents and label int64 (batch,).
+        prior: A key of `PRIORS`, the distribution of the latents.
+        temperature: What latents are multiplied by that are drawn from seeds.
+        classes: Names of the classes of a conditional generator; empty of any other.
+
+    Raises:
+        ValueError: there are classes and no label among the inputs, or the other way round.
+    """
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        prior: str,
+        temperature: float = 1.0,
+        classes: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        if len(generator.inputs) != (2 if classes else 1):
+            raise ValueError(
+                f"a generator with {len(generator.inputs)} inputs and {len(classes)} classes"
+            )
+        # Keras' variables are wrappers: tracked as they are, the file would restore copies of
+        # them, and a server would find the graph's own uninitialised. So the module tracks
+        # TensorFlow's variables, and the model hides in a function.
+        self._variables = [variable.value for variable in generator.variables]
+        self._images = functools.partial(generator, training=False)
+        self._prior = PRIORS[prior]
+        self._temperature = temperature
+        self._latent_dim = generator.inputs[0].shape[-1]
+        self._classes = len(classes)
+
+    def signatures(self) -> dict[str, Callable[..., dict[str, tf.Tensor]]]:
+        """Returns the signatures by their names, as `tf.saved_model.save` takes them."""
+        latents = tf.TensorSpec((None, self._latent_dim), tf.float32, contract.LATENTS)
+        seed = tf.TensorSpec((None,), tf.int64, contract.SEED)
+        label = tf.TensorSpec((None,), tf.int64, contract.LABEL)
+        made = {
+            contract.SAMPLE_SIGNATURE: tf.function(self.sample, [seed]),
+            contract.PNG_SIGNATURE: tf.function(self.png, [seed]),
+        }
+        if not self._classes:
+            return made | {contract.LATENTS_SIGNATURE: tf.function(self.generate, [latents])}
+        return made | {
+            contract.LATENTS_SIGNATURE: tf.function(self.generate, [latents, label]),
+            contract.SAMPLE_LABEL_SIGNATURE: tf.function(self.sample, [seed, label]),
+            contract.PNG_LABEL_SIGNATURE: tf.function(self.png, [seed, label]),
+        }
+
+    def generate(self, latents: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """Maps latents float32 (batch, latent_dim) to images float32 in [-1, 1]."""
+        # A server passes any shape to the graph: this says what was wrong with it.
+        check = tf.debugging.Assert(
+            tf.equal(tf.shape(latents)[-1], self._latent_dim),
+            [f"latents must have shape (batch, {self._latent_dim}), not", tf.shape(latents)],
+        )
+        with tf.control_dependencies([check]):
+            latents = tf.identity(latents)
+        if label is not None:
+            label = self._checked(label, latents, contract.LATENTS)
+        return {contract.IMAGES: self._draw(latents, label)}
+
+    def sample(self, seed: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """Maps seeds int64 (batch,) to images uint8: the same seed, the same picture.
+
+        Without labels, a conditional generator's classes are drawn from the seeds, uniformly.
+        """
+        if label is not None:
+            label = self._checked(label, seed, contract.SEED)
+        elif self._classes:
+            label = _each(self._class_of, seed, tf.TensorSpec([], tf.int64))
+        latents = _each(self._latents_of, seed, tf.TensorSpec([self._latent_dim], tf.float32))
+        pixels = self._draw(self._temperature * latents, label)
+        pixels = tf.round((pixels - contract.PIXEL_MIN) * 127.5)
+        return {contract.IMAGES: tf.saturate_cast(pixels, tf.uint8)}
+
+    def png(self, seed: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """Maps seeds int64 (batch,) to PNG files, one string per row."""
+        pictures = self.sample(seed, label)[contract.IMAGES]
+        return {contract.PNG_BYTES: _each(tf.io.encode_png, pictures, tf.TensorSpec([], tf.string))}
+
+    def _draw(self, latents, label):
+        return self._images(latents if label is None else [latents, label])
+
+    def _latents_of(self, seed):
+        return self._prior([self._latent_dim], seed=tf.stack([seed, SERVED]))
+
+    def _class_of(self, seed):
+        seed = tf.stack([seed, SERVED_CLASS])
+        return tf.random.stateless_uniform([], seed, maxval=self._classes, dtype=tf.int64)
+
+    def _checked(self, label, rows, name):
+        """Returns the labels; the graph fails with INVALID_ARGUMENT unless each is a class."""
+        strange = (label < 0) | (label >= self._classes)
+        checks = [
+            tf.debugging.Assert(
+                ~tf.reduce_any(strange),
+                [
+                    f"label must be from 0 to {self._classes - 1}, not",
+                    tf.boolean_mask(label, strange),
+                ],
+            ),
+            tf.debugging.Assert(
+                tf.equal(tf.size(label), tf.shape(rows)[0]),
+                [f"label must have as many rows as {name}, not", tf.shape(label)],
+            ),
+        ]
+        with tf.control_dependencies(checks):
+            return tf.identity(label)
+
+
+def _each(function, rows, spec):
+    """Maps a function over the rows, one at a time: none can depend on another."""
+    return tf.map_fn(function, rows, fn_output_signature=spec)

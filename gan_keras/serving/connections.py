@@ -1,0 +1,110 @@
+"""REST's connections: how many there may be, and replies that nobody reads."""
+
+import asyncio
+import contextlib
+import functools
+
+from gan_keras.serving.reports import rarely
+
+BATCH = 16  # connections accepted at a time, hence descriptors beyond the limit for a moment
+BACKLOG = 512  # connections that the kernel keeps until they are accepted
+WATCH_SECONDS = 1.0
+
+
+class Connections:
+    """The open connections, in the order in which they began to wait for their client.
+
+    A client that sends nothing, or reads nothing, keeps nobody out: where one connection more
+    comes than there may be, the one that has waited longest is closed. Everything happens in
+    the event loop.
+
+    Args:
+        limits: The Limits.
+    """
+
+    def __init__(self, limits):
+        self._most, self._seconds = limits.connections, limits.send_seconds
+        self._answered = set()  # those whose request is complete
+        self._waiting = {}  # the others, as an ordered set
+        self._unread = {}  # connection: since when it has had a reply to read
+
+    async def listen(self, bound, server):
+        """Returns the asyncio.Server that accepts connections for an aiohttp server.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        factory = functools.partial(_Accepted, self, server)
+        accepting = await asyncio.get_running_loop().create_server(
+            factory, sock=bound, backlog=BATCH
+        )
+        bound.listen(BACKLOG)
+        return accepting
+
+    def add(self, connection):
+        """Counts a new connection, an aiohttp RequestHandler; closes another if need be."""
+        if self.count() >= self._most:
+            self._forget_closed()
+        if self.count() >= self._most:
+            rarely("connections", "REST: %d connections, the most; idle ones close", self._most)
+            # Without one that waits, all are being answered: then the newcomer has to go.
+            oldest = next(iter(self._waiting), connection)
+            self._waiting.pop(oldest, None)
+            oldest.transport.abort()
+            if oldest is connection:
+                return
+        self._waiting[connection] = None
+
+    def count(self):
+        """How many connections are open."""
+        return len(self._waiting) + len(self._answered)
+
+    @contextlib.contextmanager
+    def answering(self, connection):
+        """While its complete request is answered, a connection does not wait for its client."""
+        self._waiting.pop(connection, None)
+        self._answered.add(connection)
+        try:
+            yield
+        finally:
+            self._answered.discard(connection)
+            if connection.connected:
+                self._waiting[connection] = None
+
+    async def watch(self):
+        """Closes for ever what `close_unread` finds."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            self.close_unread(asyncio.get_running_loop().time())
+
+    def close_unread(self, now):
+        """Closes connections whose reply has waited for longer than `limits.send_seconds`.
+
+        Args:
+            now: The time, in seconds.
+        """
+        self._forget_closed()
+        for connection in list(self._waiting):
+            if not connection.transport.get_write_buffer_size():
+                self._unread.pop(connection, None)
+            elif now - self._unread.setdefault(connection, now) > self._seconds:
+                connection.transport.abort()
+                del self._waiting[connection], self._unread[connection]
+
+    def _forget_closed(self):
+        for closed in [each for each in self._waiting if not each.connected]:
+            del self._waiting[closed]
+            self._unread.pop(closed, None)
+
+
+class _Accepted(asyncio.Protocol):
+    """Hands a connection over to aiohttp as soon as it is open."""
+
+    def __init__(self, connections, server):
+        self._connections, self._server = connections, server
+
+    def connection_made(self, transport):
+        handler = self._server()
+        transport.set_protocol(handler)
+        handler.connection_made(transport)
+        self._connections.add(handler)

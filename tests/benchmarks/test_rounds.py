@@ -1,0 +1,210 @@
+"""What all benchmarks share: rounds, the clock, the report, the runner. Nothing is timed."""
+
+import json
+import re
+import shlex
+from typing import ClassVar
+
+import pytest
+from absl import flags as absl_flags
+
+from benchmarks import (
+    convolutions,
+    machine,
+    processes,
+    report,
+    rounds,
+    runner,
+    sample,
+    scale,
+    serve,
+    start,
+    train,
+)
+from benchmarks.clock import Clock
+from benchmarks.rounds import Spread
+from gan_keras.errors import UsageError, UserError
+
+BENCHMARKS = {
+    f"benchmarks.{each.name}": each
+    for each in (
+        train.Train,
+        sample.Sample,
+        serve.Serve,
+        start.Start,
+        scale.Scale,
+        convolutions.Convolutions,
+    )
+}
+
+
+def test_everybody_takes_a_turn_in_each_round():
+    turns = []
+    played = rounds.play("ABC", 2, lambda number, name: turns.append((number, name)) or len(turns))
+    assert next(played) == {"A": 1, "B": 2, "C": 3}
+    assert turns == [(1, "A"), (1, "B"), (1, "C")]  # Before anybody's second turn.
+    assert list(played) == [{"A": 4, "B": 5, "C": 6}]
+    assert turns[3:] == [(2, "A"), (2, "B"), (2, "C")]
+
+
+def of(key, **numbers):
+    """Rounds in which each contestant has these numbers."""
+    return [
+        {name: {key: each} for name, each in zip(numbers, row, strict=True)}
+        for row in zip(*numbers.values(), strict=True)
+    ]
+
+
+def test_ratios_are_taken_within_a_round():
+    """A machine that halves its speed after each round changes no ratio."""
+    drifting = of("x", A=[3.0 / 2**i for i in range(5)], B=[2.0 / 2**i for i in range(5)])
+    assert rounds.ratios(drifting, "A", "B", "x") == Spread(1.5, 1.5, 1.5)
+    # The ratio of the medians would be 9/8.
+    played = of("x", A=[10.0, 9.0, 2.0], B=[5.0, 9.0, 8.0])
+    assert rounds.ratios(played, "A", "B", "x") == Spread(1.0, 0.25, 2.0)
+    assert rounds.values(played, "B", "x") == Spread(8.0, 5.0, 9.0)
+
+
+def test_spread():
+    assert rounds.spread([4, 1, 2]) == Spread(2, 1, 4)
+    assert rounds.spread(iter([4, 1, 2, 9])) == Spread(3.0, 1, 9)
+    assert rounds.spread([5]) == Spread(5, 5, 5)
+    with pytest.raises(ValueError, match="at least one"):
+        rounds.spread([])
+
+
+def test_the_clock_counts_neither_the_first_call_nor_the_warm_up():
+    times = iter([100, 101, 103, 103.5, 104, 108, 109])
+    waits = []
+    clock = Clock(2, 4, wait=lambda: waits.append(clock.steps), now=lambda: next(times))
+    # The first call ends at 100, the second at 101, the third, and with it the warm-up, at 103;
+    # after waiting for the device it is 103.5.
+    assert [clock.tick(8) for _ in range(3)] == [True, True, True]
+    assert (clock.steps, waits) == (0, [0])
+    assert clock.tick(8)  # 0.5 s of 4.
+    assert not clock.tick(8)  # 4.5 s, and 5.5 after waiting.
+    assert (clock.steps, clock.elapsed, waits) == (16, 5.5, [0, 16])
+
+
+def test_a_function_is_called_until_the_time_is_up():
+    times, calls = iter([0, 0, 3, 9, 9]), []
+    clock = Clock(0, 5, now=lambda: next(times))
+    clock.time(lambda: calls.append(None))
+    assert (len(calls), clock.steps, clock.elapsed) == (3, 2, 9)
+
+
+def test_table():
+    text = report.table(["name", "images/s"], [["one", "1"], ["another", "1,000 (9–2,000)"]])
+    assert text.splitlines() == [
+        "| name    |        images/s |",
+        "|---------|----------------:|",
+        "| one     |               1 |",
+        "| another | 1,000 (9–2,000) |",
+    ]
+    assert report.number(Spread(1234.4, 999.5, 2e4)) == "1,234 (1,000–20,000)"
+    assert report.ratio(of("x", A=[3.0], B=[3.0]), "A", "B", "x") == "1.00"
+
+
+def test_where_results_may_go(tmp_path):
+    with pytest.raises(UsageError, match=r"must end in \.json"):
+        report.check_output(tmp_path / "results.md")
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="--output="):
+        report.check_output(tmp_path / "file" / "results.json")
+
+
+def test_a_process_that_fails_is_named(capsys):
+    with pytest.raises(UserError, match=r"train.measure .*nobody.*: failed with status 1"):
+        processes.measure("benchmarks.train.measure", name="nobody")
+    assert "nobody" in capsys.readouterr().err
+
+
+def test_a_process_returns_what_the_function_does():
+    assert (
+        processes.measure("benchmarks.allreduce.bytes_per_step", generator=2, discriminator=3) == 20
+    )
+
+
+def test_a_busy_machine_is_warned_of():
+    assert machine.warning(0.3, 2) is None
+    assert "load 1.5 on 2 cores" in machine.warning(1.5, 2)
+
+
+class Toy:
+    """A benchmark whose numbers are known, and whose last measurement fails if it is told to."""
+
+    name = "toy"
+    summary = "Measures nothing."
+    flags: ClassVar = {
+        "fail": (0, "Measurement that fails.", range(100)),
+        "seconds": (1.0, "Of it."),
+    }
+    names = ("A", "B")
+
+    def __init__(self, values, folder):
+        assert not list(folder.iterdir())
+        self.facts = {"seconds_asked_for": values.seconds}
+        self.fail, self.count = values.fail, 0
+
+    def measure(self, name):
+        self.count += 1
+        if self.count == self.fail:
+            raise UserError("broke")
+        return {"x": 10.0 * self.count}
+
+    def line(self, result):
+        return f"{result['x']:.0f} x"
+
+    def table(self, rounds):
+        return report.ratio(rounds, "B", "A", "x")
+
+
+def test_the_runner_keeps_every_number_and_prints_the_table(tmp_path, capsys):
+    output = tmp_path / "new" / "toy.json"
+    assert runner.run(Toy, ["--rounds=2", "--seconds=3", f"--output={output}"]) == 0
+    document = json.loads(output.read_text())
+    assert document["rounds"] == [
+        {"A": {"x": 10.0}, "B": {"x": 20.0}},
+        {"A": {"x": 30.0}, "B": {"x": 40.0}},
+    ]
+    assert (document["benchmark"], document["seconds_asked_for"]) == ("toy", 3.0)
+    assert document["flags"]["rounds"] == 2
+    assert {"tensorflow", "keras", "numpy"} <= document["machine"]["versions"].keys()
+    assert output.with_suffix(".md").read_text() == "1.67 (1.33–2.00)\n"
+    printed = capsys.readouterr().out
+    assert "round 2/2  A: 30 x" in printed
+    assert "1.67 (1.33–2.00)" in printed
+
+
+def test_a_failure_loses_no_finished_round(tmp_path, capsys):
+    output = tmp_path / "toy.json"
+    assert runner.run(Toy, ["--rounds=2", "--fail=4", f"--output={output}"]) == 1
+    assert json.loads(output.read_text())["rounds"] == [{"A": {"x": 10.0}, "B": {"x": 20.0}}]
+    assert capsys.readouterr().err == "python -m benchmarks.toy: broke\n"
+    assert not output.with_suffix(".md").exists()
+
+
+@pytest.mark.parametrize("flag", ["--rounds=0", "--seconds=-1", "--fail=100", "--nothing=1"])
+def test_flags_out_of_range_are_refused(flag, capsys):
+    assert runner.run(Toy, [flag]) == 2
+    assert flag.split("=")[0].strip("-") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS.values(), ids=list(BENCHMARKS))
+def test_every_flag_has_a_default_and_help(benchmark):
+    values = absl_flags.FlagValues()
+    runner.define(benchmark, values)
+    assert values(["program"]) == ["program"]
+    assert values.rounds >= 1
+    assert all(values[name].help for name in values)
+
+
+def test_the_readme_s_commands_have_flags_that_exist(root):
+    text = (root / "benchmarks" / "README.md").read_text()
+    commands = re.findall(r"^python -m (benchmarks\.\w+)([^#\n]*)", text, re.MULTILINE)
+    assert {module for module, _ in commands} == {*BENCHMARKS, "benchmarks.processes"}
+    for module, arguments in commands:
+        if module != "benchmarks.processes":
+            values = absl_flags.FlagValues()
+            runner.define(BENCHMARKS[module], values)
+            assert values([module, *shlex.split(arguments)]) == [module]

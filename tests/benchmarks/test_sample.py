@@ -1,0 +1,65 @@
+"""`benchmarks.sample`: all methods make the same pictures, and the table compares them."""
+
+import numpy as np
+import pytest
+
+from benchmarks import sample, sampling_methods
+from benchmarks.sampling_methods import BATCH_SIZES, METHODS
+from gan_keras import exporting
+
+
+@pytest.fixture(scope="module")
+def folder(small_run, exported, tmp_path_factory):
+    """What `benchmarks.sample` measures, from the small run."""
+    folder = tmp_path_factory.mktemp("sample")
+    (folder / sampling_methods.RUN).symlink_to(small_run)
+    (folder / sampling_methods.EXPORT).symlink_to(exported.parent)
+    exporting.export(small_run, folder / sampling_methods.EXPORT_BFLOAT16, dtype="bfloat16")
+    sampling_methods.prepare(folder)
+    return folder
+
+
+def test_the_peers_of_sampling_have_keras_s_own_layers(folder):
+    modules = {type(layer).__module__ for layer in sampling_methods.generator(folder).layers}
+    assert {module.split(".")[0] for module in modules} == {"keras"}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_all_methods_make_the_same_pictures(name, folder):
+    """That those of seeds do too shows that they are compared with the same latents."""
+    result = sampling_methods.measure(name, folder, 0, 0, batch_sizes=(1, 3))
+    assert list(result) == ["1", "3", "difference"]
+    # A sum in another order may move a pixel across the border between two levels.
+    exact = 1 if METHODS[name].of_seeds else 1e-5
+    assert result["difference"] <= (0.1 if name == "exported-bfloat16" else exact)
+
+
+def test_differences():
+    images = np.array([-1.0, 0.0, 1.0], np.float32)
+    assert sampling_methods.difference(np.array([-1.0, 0.25, 1.0], np.float32), images) == 0.25
+    assert (
+        sampling_methods.difference(np.array([3, 128, 250], np.uint8), images) == 5.0
+    )  # 0, 128, 255
+
+
+def test_sample_reports_ratios_at_each_batch_size():
+    def result(speed):
+        sizes = {str(size): speed * size for size in BATCH_SIZES}
+        return {**sizes, "difference": 0.5 * speed}
+
+    # Only `exported` changes from round to round: 4, 1 and 2 times the others.
+    rounds = [
+        {name: result(times if name == "exported" else 1.0) for name in METHODS}
+        for times in (4.0, 1.0, 2.0)
+    ]
+    benchmark = object.__new__(sample.Sample)
+    benchmark.network, benchmark.names = "mlp", list(METHODS)
+    lines = benchmark.table(rounds).splitlines()
+    heads = [line for line in lines if line.startswith("| mlp, batch ")]
+    assert [head.split("|")[1].split()[-1] for head in heads] == ["1", "16", "256"]
+    of_16 = lines[lines.index(heads[1]) :]
+    row = next(line for line in of_16 if line.startswith("| exported "))
+    ratio = "2.00 (1.00–4.00)"
+    cells = [cell.strip() for cell in row.split("|")[2:-1]]
+    assert cells == ["32 (16–64)", ratio, ratio, ratio, "1.00"]
+    assert any("2.0e+00" in line for line in lines if line.startswith("| exported "))
