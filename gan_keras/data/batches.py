@@ -129,7 +129,7 @@ class Images:
         """
         classes = self.labels()
         everywhere = tf.range(self.count, dtype=tf.int64)
-        shuffled = order.image_numbers(everywhere, self.count, PICTURE).numpy()
+        shuffled = order.image_numbers(everywhere, self.count, random_streams.PICTURE).numpy()
         chosen = [np.resize(shuffled[classes[shuffled] == label], columns) for label in labels]
         return np.asarray(self.rows.read(np.concatenate(chosen)))
 
