@@ -128,7 +128,8 @@ class Images:
             (len(labels) * columns, height, width, channels) uint8.
         """
         classes = self.labels()
-        shuffled = np.random.default_rng(0).permutation(self.count)
+        everywhere = tf.range(self.count, dtype=tf.int64)
+        shuffled = order.image_numbers(everywhere, self.count, random_streams.PICTURE).numpy()
         chosen = [np.resize(shuffled[classes[shuffled] == label], columns) for label in labels]
         return np.asarray(self.rows.read(np.concatenate(chosen)))
 

@@ -46,7 +46,5 @@ def restore(workdir: str | Path) -> Trained:
 
 def _build(config, workdir):
     # Outside any strategy, whatever the run was trained on; its weights are about to be restored.
-    generator = networks.NETWORKS[config.network].generator(
-        config.shape, config.latent_dim, config.width, seed=config.seed
-    )
-    return generator, []
+    classes = configs.load_classes(workdir)
+    return networks.generator(config, len(classes)), classes

@@ -243,6 +243,8 @@ def test_sub_folders_are_the_classes(tmp_path, folder_config):
         assert images.count == 3
         np.testing.assert_array_equal(images.labels(), [0, 1, 2])
         assert images.labels().dtype == np.int64
+        assert images.class_names == ["a", "b", "c"]
+    assert data.class_names(folder_config(tmp_path)) == ["a", "b", "c"]
     held = data.load(folder_config(tmp_path, held_out=2), "validation")
     np.testing.assert_array_equal(held.labels(), [1, 2])
 
@@ -252,6 +254,8 @@ def test_a_picture_beside_the_sub_folders_leaves_no_classes(tmp_path, folder_con
     save(plain(RED), tmp_path / "b.png")
     with pytest.raises(UsageError, match=r"has no classes; choose .* all in sub-folders"):
         data.labels(folder_config(tmp_path))
+    with pytest.raises(UsageError, match=r"has no classes; choose .* all in sub-folders"):
+        data.class_names(folder_config(tmp_path))
     with pytest.raises(UsageError, match="has no split `test`"):
         data.load(folder_config(tmp_path), "test")
     assert not data.has_test(folder_config(tmp_path))

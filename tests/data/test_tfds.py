@@ -110,6 +110,7 @@ def test_labels_are_in_the_order_of_the_images(mnist_config, monkeypatch):
     monkeypatch.setattr(tfds.core.DatasetInfo, "file_format", property(lambda self: None))
     by_tfds = source.source("mnist", 28, 1, wanted.data_dir, test=True).labels()
     np.testing.assert_array_equal(by_tfds, expected)
+    assert data.class_names(wanted) == list("0123456789")
 
 
 def test_labels_pass_over_what_cannot_be_read(mnist_config):

@@ -89,3 +89,18 @@ def test_an_optimizer_survives_serialization(name, decay):
 
 def test_a_rate_that_stays_is_a_plain_number():
     assert float(build("adam").learning_rate) == pytest.approx(0.1)
+
+
+def test_half_a_cosine_from_the_rate_to_nothing():
+    optimizer = build("adam", cosine_steps=8, beta_2=0.9)
+    weight = keras.Variable(np.zeros(1, "float32"))
+    optimizer.build([weight])
+    expected, first, second = 0.0, 0.0, 0.0
+    for step in range(10):
+        gradient = 1.0 + step
+        optimizer.apply([tf.constant([gradient])], [weight])
+        first, second = 0.5 * first + 0.5 * gradient, 0.9 * second + 0.1 * gradient**2
+        rate = 0.1 * (1 + np.cos(np.pi * min(step / 8, 1))) / 2
+        n = step + 1
+        expected -= rate * (first / (1 - 0.5**n)) / np.sqrt(second / (1 - 0.9**n))
+        np.testing.assert_allclose(weight.numpy(), [expected], rtol=1e-5)

@@ -8,7 +8,7 @@ from gan_keras import networks
 from gan_keras.config import config
 from gan_keras.errors import UsageError
 
-IMAGE_NETWORKS = ("dcgan", "mlp", "maxout")
+IMAGE_NETWORKS = ("dcgan", "plain", "mlp", "maxout")
 
 
 def build(network, image_size=28, channels=1, width=8, latent_dim=5, seed=0):
