@@ -222,8 +222,8 @@ def sampling(tmp_path):
     folder = tmp_path / "samples"
     folder.mkdir()
     for step in (10, 20):
-        images.save_png(folder / f"step-{step:06}.png", grey(step))
-    look = SimpleNamespace(count=1, draw=lambda gan, latents: (grey(30), {}))
+        images.save_png(folder / f"step-{step:06}.png", grey(5 * step))
+    look = SimpleNamespace(count=1, draw=lambda gan, latents: (grey(150), {}))
     writer = SimpleNamespace(as_default=lambda step: contextlib.nullcontext(), flush=lambda: None)
     callback = samples.Samples(writer, folder, 10, look)
     callback.set_model(SimpleNamespace(step=30))
@@ -247,16 +247,16 @@ def levels(folder):
 def test_pictures_of_other_names_are_left_out_of_the_animation(sampling, caplog, name):
     (sampling.folder / name).write_bytes(b"")
     sampling.on_train_end()
-    assert levels(sampling.folder) == [10, 20, 30]
+    assert levels(sampling.folder) == [50, 100, 150]
     assert caplog.messages == []
 
 
-@pytest.mark.parametrize("size", [0, 30, 60])
+@pytest.mark.parametrize("size", [0, 30, 45])
 def test_a_truncated_picture_is_left_out_with_a_warning(sampling, caplog, size):
     path = sampling.folder / "step-000020.png"
     os.truncate(path, size)
     sampling.on_train_end()
-    assert levels(sampling.folder) == [10, 30]
+    assert levels(sampling.folder) == [50, 150]
     (line,) = caplog.messages
     assert line.startswith(f"{path}: left out of the animation: ")
 
