@@ -14,8 +14,10 @@ from numpy.testing import assert_array_equal
 from gan_keras import networks
 from gan_keras.checkpoints import files as checkpoint_files
 from gan_keras.checkpoints import save_restore as checkpoints
+from gan_keras.config import config as configs
 from gan_keras.errors import UsageError, UserError
 from gan_keras.game.gan import GAN
+from gan_keras.training import run as training
 from tests.conftest import limited
 
 REAL = np.random.default_rng(0).uniform(-1, 1, (64, 8, 8, 1)).astype("float32")
@@ -286,3 +288,49 @@ def test_a_disk_that_is_full_after_the_data(full, tmp_path, monkeypatch):
     assert_array_equal(again.checkpoint.values, np.full(50, 2.0))
     save(again, 3)
     assert tf.train.latest_checkpoint(str(tmp_path)).endswith("ckpt-3")
+
+
+def test_removal_by_training_that_goes_on_is_no_damage(small_run, tmp_path, monkeypatch):
+    """With one checkpoint kept, what was listed may be gone when it is read."""
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(small_run / "checkpoints", folder)
+    steps = checkpoint_files.survey(folder)
+    newest = steps[0]
+    for step in steps[1:]:
+        checkpoint_files.remove(folder, step)
+    whole, damage = [], checkpoint_files.damage
+
+    def late(folder, step):
+        if not whole:  # Just now the next one was saved, and this one removed.
+            whole.append(newest + 1)
+            for path in checkpoint_files.paths(folder, step):
+                text = path.name.replace(f"-{step}.", f"-{newest + 1}.")
+                path.rename(folder / text)
+            seal = folder / f"ckpt-{newest + 1}.sha256"
+            seal.write_text(seal.read_text().replace(f"-{step}.", f"-{newest + 1}."))
+        return damage(folder, step)
+
+    monkeypatch.setattr(checkpoint_files, "damage", late)
+    assert checkpoints.locate(tmp_path) == newest + 1
+
+
+def test_a_checkpoint_of_another_network_is_one_line(small_run, tmp_path):
+    """Whole by its digests, and neither restored in part nor a trace."""
+    workdir = tmp_path / "run"
+    shutil.copytree(small_run, workdir)
+    (workdir / "config.json").write_text(
+        (small_run / "config.json").read_text().replace('"width": 8', '"width": 16')
+    )
+    config = configs.load(workdir)
+    gan = training.build(config)
+    other = keras.Sequential([keras.Input([2]), keras.layers.Dense(3)])
+    for restore in (
+        lambda: checkpoints.restore_latest(checkpoints.manager(gan, workdir, 3)),
+        lambda: checkpoints.restore_generator(gan.generator, workdir),
+        lambda: checkpoints.restore_generator(
+            keras.Sequential([keras.Input([2]), keras.layers.Dense(3)]), workdir
+        ),
+    ):
+        with pytest.raises(UserError, match="is not one of this configuration") as caught:
+            restore()
+        assert "\n" not in str(caught.value)

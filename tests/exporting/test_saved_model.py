@@ -2,11 +2,8 @@
 
 import io
 import json
-import os
-import platform
 import re
-import subprocess
-import sys
+import shutil
 
 import numpy as np
 import pytest
@@ -205,17 +202,61 @@ def test_versions_count_up_and_are_never_overwritten(small_run, tmp_path):
     assert not list(tmp_path.glob(".exporting-*"))
 
 
-def test_what_killed_exporters_left_is_cleared(small_run, tmp_path):
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    mine = f".exporting-{platform.node()}-"
-    for number in (gone.pid, os.getpid()):
-        (tmp_path / f"{mine}{number}").mkdir()
-    kept = [f"{mine}{os.getppid()}", f".exporting-elsewhere-{gone.pid}"]
-    for name in kept:
-        (tmp_path / name).mkdir()
-    exporting.export(small_run, tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*kept, "1"])
+def test_what_killed_exporters_left_is_cleared_and_what_lives_is_not(tmp_path):
+    """Whatever machine or container they are in: a lock tells, and no process number."""
+    with exporting._working_folder(tmp_path) as alive:
+        alive.mkdir()
+        (tmp_path / ".exporting-gone").mkdir()
+        (tmp_path / ".exporting-gone" / "saved_model.pb").write_text("")
+        (tmp_path / ".exporting-gone.lock").write_text("")
+        (tmp_path / ".exporting-early.lock").write_text("")  # Killed before it had a folder.
+        (tmp_path / "notes").mkdir()
+        exporting._clear_abandoned(tmp_path)
+        names = {path.name for path in tmp_path.iterdir()}
+        assert names == {"notes", alive.name, f"{alive.name}.lock"}
+        with exporting._working_folder(tmp_path) as other:
+            assert other != alive
+    assert [path.name for path in tmp_path.iterdir()] == ["notes"]
+
+
+def test_a_lock_that_was_cleared_before_it_was_held_is_not_used(tmp_path, monkeypatch):
+    locks, flock = [], exporting.fcntl.flock
+
+    def late(descriptor, operation):
+        if not locks:
+            (lock,) = tmp_path.iterdir()
+            lock.unlink()
+        locks.append(operation)
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(exporting.fcntl, "flock", late)
+    with exporting._working_folder(tmp_path) as folder:
+        assert [path.name for path in tmp_path.iterdir()] == [f"{folder.name}.lock"]
+    assert len(locks) == 2
+
+
+@pytest.mark.parametrize("version", [0, -1, 2**63, 10**30])
+def test_versions_that_no_server_reads_are_refused(small_run, tmp_path, version):
+    with pytest.raises(UsageError, match=f"--version={version}: must be from 1 to 9223372036854"):
+        exporting.export(small_run, tmp_path / "export", version=version)
+    assert not (tmp_path / "export").exists()
+
+
+def test_the_next_version_stops_before_those_that_no_server_reads():
+    largest = 2**63 - 1
+    assert exporting._number(None, {}) == 1
+    assert exporting._number(None, {7: "007", 2**63: "x"}) == 8
+    assert exporting._number(None, {largest - 1: "x"}) == largest
+    with pytest.raises(UsageError, match=f"--version: {largest} is there and has no next one"):
+        exporting._number(None, {largest: "x"})
+
+
+@pytest.mark.parametrize("flag", ["workdir", "export_dir"])
+def test_names_that_tensorflow_takes_for_patterns_are_refused(small_run, tmp_path, flag):
+    shutil.copytree(small_run, tmp_path / "a[1]")
+    places = {"workdir": small_run, "export_dir": tmp_path / "export", flag: tmp_path / "a[1]"}
+    with pytest.raises(UsageError, match=rf"--{flag}=.*a\[1\]: TensorFlow finds no file"):
+        exporting.export(**places)
 
 
 def test_a_failed_export_leaves_nothing(small_run, tmp_path, monkeypatch):

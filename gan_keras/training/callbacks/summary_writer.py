@@ -56,13 +56,15 @@ class CheckedSummaryWriter:
             if str(self.path) not in error.message:
                 raise  # Of what is drawn or scored, rather than of the file.
             self._anew(files.why(error))
+        else:
+            self.flush()
 
     def flush(self):
         """Brings all events to the file, looks at what came there, and makes a new one if less."""
         if self.writer is None:
             return
         try:
-            self.writer.flush()
+            self._flush()
             if self._follow():
                 self.told = None
                 return
@@ -103,6 +105,9 @@ class CheckedSummaryWriter:
                 f"{self.path or self.folder}: events cannot be written: {files.why(error)}, and "
                 "the same command resumes from the newest checkpoint"
             ) from None
+        # TensorFlow's context flushes when it ends, and a failure of that would leave this writer
+        # the default one for ever.
+        self._flush, writer.flush = writer.flush, lambda: None
         self.writer = writer
 
     def _anew(self, why):

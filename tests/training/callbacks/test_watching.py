@@ -1,7 +1,9 @@
 """What a run leaves to look at: scalars, grids in TensorBoard and as files, progress lines."""
 
+import contextlib
 import io
 import math
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util.tensor_util import make_ndarray
 
 from gan_keras.drawing import images
-from gan_keras.training.callbacks import progress
+from gan_keras.training.callbacks import progress, samples
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +151,126 @@ def test_warnings_stand_at_the_end_of_the_progress_line_while_they_last(monkeypa
         callback.on_train_batch_end(0, logs)
     ends = [line.split(" left")[1] for line in capsys.readouterr().out.splitlines()]
     assert ends == ["  ! no gradient  ! near-duplicates", ""]
+
+
+LOGS = {"d_loss": 1.3, "g_loss": 0.7, "d_real": 0.6, "d_fake": 0.4}
+
+
+class Lost:
+    """An output that nobody reads, or for which there is no room."""
+
+    def __init__(self, error):
+        self.error = error
+        self.tried = 0
+
+    def isatty(self):
+        return False
+
+    def write(self, text):
+        self.tried += 1
+        raise self.error
+
+    def flush(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "alone", "stops"),
+    [
+        (BrokenPipeError(32, "Broken pipe"), True, True),
+        (BrokenPipeError(32, "Broken pipe"), False, False),
+        (OSError(28, "No space left on device"), True, False),
+    ],
+)
+def test_a_lost_output_stops_nothing_but_for_who_looked_on(
+    monkeypatch, caplog, error, alone, stops
+):
+    now, output = [100.0], Lost(error)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress.sys, "stdout", output)
+    callback = progress.Progress(steps=1000, batch_size=64)
+    resolver = None if alone else SimpleNamespace(task_type="worker")
+    strategy = SimpleNamespace(cluster_resolver=resolver)
+    model = SimpleNamespace(step=0, stop_training=False, distribute_strategy=strategy)
+    callback.set_model(model)
+    for step in (1, 11, 21, 31):
+        model.step, now[0] = step, now[0] + 10
+        callback.on_train_batch_end(0, LOGS)
+    callback.on_train_end()
+    assert model.stop_training == stops
+    assert output.tried == 1
+    assert len(caplog.messages) == (0 if error.errno == 32 else 1)
+
+
+def test_a_closed_output_stops_nothing(monkeypatch):
+    monkeypatch.setattr(progress.sys, "stdout", None)
+    callback = progress.Progress(steps=10, batch_size=64)
+    callback.set_model(SimpleNamespace(step=1))
+    for _ in range(2):
+        callback.model.step += 9
+        callback.on_train_batch_end(0, LOGS)
+    callback.on_train_end()
+
+
+def grey(level):
+    return np.full((8, 8, 1), level, np.uint8)
+
+
+@pytest.fixture
+def sampling(tmp_path):
+    """A `Samples` at step 30 whose folder has the pictures of two steps before."""
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    for step in (10, 20):
+        images.save_png(folder / f"step-{step:06}.png", grey(5 * step))
+    look = SimpleNamespace(count=1, draw=lambda gan, latents: (grey(150), {}))
+    writer = SimpleNamespace(as_default=lambda step: contextlib.nullcontext(), flush=lambda: None)
+    callback = samples.Samples(writer, folder, 10, look)
+    callback.set_model(SimpleNamespace(step=30))
+    callback.latents = None
+    return callback
+
+
+def levels(folder):
+    with Image.open(folder / "animation.gif") as animation:
+        frames = []
+        for number in range(animation.n_frames):
+            animation.seek(number)
+            frames.append(np.asarray(animation.convert("L"))[0, 0])
+    return frames
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["step-best.png", "step-.png", "step-1e3.png", "step-\u0661.png", "step-000010.png.bak"],
+)
+def test_pictures_of_other_names_are_left_out_of_the_animation(sampling, caplog, name):
+    (sampling.folder / name).write_bytes(b"")
+    sampling.on_train_end()
+    assert levels(sampling.folder) == [50, 100, 150]
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("size", [0, 30, 45])
+def test_a_truncated_picture_is_left_out_with_a_warning(sampling, caplog, size):
+    path = sampling.folder / "step-000020.png"
+    os.truncate(path, size)
+    sampling.on_train_end()
+    assert levels(sampling.folder) == [50, 150]
+    (line,) = caplog.messages
+    assert line.startswith(f"{path}: left out of the animation: ")
+
+
+def test_pictures_of_two_sizes_cost_the_animation_and_a_warning(sampling, caplog):
+    images.save_png(sampling.folder / "step-000025.png", np.zeros((4, 4, 1), np.uint8))
+    sampling.on_train_end()
+    (line,) = caplog.messages
+    assert "animation.gif: is not made: " in line
+
+
+def test_a_file_in_the_place_of_the_folder_costs_the_pictures(sampling, caplog, tmp_path):
+    sampling.folder = tmp_path / "file"
+    sampling.folder.write_text("")
+    sampling.on_train_end()
+    assert "step-000030.png: cannot be written: " in caplog.messages[0]
+    assert "animation.gif: is not made: Not a directory" in caplog.messages[1]
