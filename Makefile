@@ -7,7 +7,7 @@ PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 help:
 	@echo "make demo          train on digits, export, serve, and query over gRPC and REST"
-	@echo "make test          linters, import layers, tests"
+	@echo "make test          linters, import layers, types, tests"
 	@echo "make test-faults   what takes minutes: kills, full disks, broken files, load"
 	@echo "make test-serving  the client against TensorFlow Serving in Docker"
 	@echo "make clean         remove $(VENV) and caches; runs/ and exports/ stay"
@@ -25,6 +25,7 @@ lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/mypy
 
 test-serving: $(VENV)/.installed
 	@PATH="$(abspath $(VENV))/bin:$$PATH" scripts/test_serving.sh

@@ -2,14 +2,16 @@
 
     import gan_keras
 
-    config = gan_keras.Config(preset="digits", image_size=16)
+    config = gan_keras.Config(image_size=16, steps=300)
     gan_keras.train(config, "runs/digits")
-    pictures = gan_keras.load("runs/digits").sample(count=64, seed=0)
+    gan_keras.export("runs/digits", "exports/digits")
+    pictures = gan_keras.load("exports/digits").sample(count=64, seed=0)
 
 Names are imported when they are first used: `import gan_keras` loads no TensorFlow.
 """
 
 import importlib
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,18 +40,19 @@ __all__ = [
 ]
 
 
-def lazy(package, homes):
+def lazy(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     """Returns the `__getattr__` (PEP 562) of a package that imports its names on first use.
 
     Args:
         package: Name of the package.
-        homes: Dict from each public name to the module that has it.
+        homes: Dict from each public name to the module that has it, or that it is.
     """
 
     def get(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(homes[name]), name)
+        module = importlib.import_module(homes[name])
+        return module if module.__name__ == f"{package}.{name}" else getattr(module, name)
 
     return get
 
@@ -62,6 +65,19 @@ _HOMES = {
     "export": "gan_keras.exporting",
     "load": "gan_keras.exporting",
     "losses": "gan_keras.game",
+    "networks": "gan_keras.networks",
     "train": "gan_keras.training",
 }
-__getattr__ = lazy(__name__, _HOMES)
+_get = lazy(__name__, _HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "GAN":
+        # A .keras file of a GAN has layers of `networks`, which Keras finds only once they are
+        # imported; `game` itself knows no networks.
+        importlib.import_module("gan_keras.networks")
+    return _get(name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

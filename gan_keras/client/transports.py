@@ -266,7 +266,7 @@ class Grpc:
         self._channel.close()
 
 
-TRANSPORTS = {"grpc": Grpc, "rest": Rest}
+TRANSPORTS: dict[str, type[Grpc] | type[Rest]] = {"grpc": Grpc, "rest": Rest}
 
 
 def _write_tensor(proto, values):

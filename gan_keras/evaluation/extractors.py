@@ -82,9 +82,9 @@ def load(name, *, dataset, image_size, channels, path=None, data_dir=""):
         data_dir: As the flag, for the command that a message may name.
 
     Raises:
-        UsageError: no such extractor or file, a classifier of other images, or a data set without
+        UsageError: unknown extractor or file, a classifier of other images, or a data set without
             classes to train one on.
-        UserError: the classifier's file is damaged, or weights cannot be had now.
+        UserError: the classifier's file is corrupt, or weights cannot be had now.
     """
     if name not in EXTRACTORS:
         raise UsageError(f"--extractor={name}: choose from {', '.join(EXTRACTORS)}")
@@ -99,7 +99,7 @@ def _classifier(dataset, image_size, channels, path, data_dir):
     file = Path(path or classifier.default_path(*images))
     make = classifier.command(dataset, image_size, channels, data_dir)
     if path and not file.is_file():
-        raise UsageError(f"--classifier={path}: no such file; make the usual one with: {make}")
+        raise UsageError(f"--classifier={path}: file not found; make the usual one with: {make}")
     found = classifier.load(file) if file.is_file() else _made(file, *images, data_dir)
     about = found.about
     if (about["image_size"], about["channels"]) != (image_size, channels):

@@ -41,15 +41,20 @@ def seeds(count: Any, seed: Any) -> range:
     return range(seed, seed + count)
 
 
-def latents(values: Any) -> np.ndarray:
+def latents(values: Any, latent_dim: int | None = None) -> np.ndarray:
     """Returns latent vectors as float32 (n, latent_dim).
+
+    Args:
+        values: What is to be one.
+        latent_dim: Their length; None: any.
 
     Raises:
         UsageError: another shape, nothing in it, or a value that is not finite.
     """
     array = np.asarray(values, np.float32)
-    if array.ndim != 2 or 0 in array.shape:
-        raise UsageError(f"latents must be (n, latent_dim), none of them 0, not {array.shape}")
+    if array.ndim != 2 or 0 in array.shape or latent_dim not in (None, array.shape[1]):
+        length = "latent_dim" if latent_dim is None else latent_dim
+        raise UsageError(f"latents must be (n, {length}), none of them 0, not {array.shape}")
     if not np.isfinite(array).all():
         raise UsageError("latents must be finite")
     return array

@@ -1,7 +1,7 @@
 """Pictures in this process, from a run or from an export, as a server would give them."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,23 @@ class LoadedGenerator:
         path: The run's folder or the export's version folder.
         step: Training step of the weights.
         classes: Names of the classes, by number; empty if the model was trained without labels.
+        latent_dim: Length of a latent vector.
     """
 
     def __init__(
-        self, path: Path, step: int, classes: Sequence[str], functions: dict[str, Function]
+        self,
+        path: Path,
+        step: int,
+        classes: Sequence[str],
+        latent_dim: int,
+        functions: Mapping[str, Function],
+        model: tf.Module,
     ) -> None:
+        self._model = model  # A function does not keep the variables alive that it reads.
         self.path = path
         self.step = step
         self.classes = tuple(classes)
+        self.latent_dim = latent_dim
         self._functions = functions
 
     def sample(
@@ -74,9 +83,10 @@ class LoadedGenerator:
         Raises:
             UsageError: latents of another shape or not finite, or a label that is no class.
         """
-        columns = {contract.LATENTS: arguments.latents(latents)}
+        latents = arguments.latents(latents, self.latent_dim)
+        columns = {contract.LATENTS: latents}
         if label is not None:
-            columns[contract.LABEL] = self._labels(label, len(columns[contract.LATENTS]))
+            columns[contract.LABEL] = self._labels(label, len(latents))
         elif self.classes:
             raise UsageError(f"label: required, since {self.path} has {len(self.classes)} classes")
         return self._rows(contract.LATENTS_SIGNATURE, columns)
@@ -101,10 +111,7 @@ class LoadedGenerator:
         answers = []
         for rows in arguments.batches(count):
             batch = {name: tf.constant(values[rows]) for name, values in columns.items()}
-            try:
-                answers.append(function(**batch)[contract.IMAGES].numpy())
-            except tf.errors.InvalidArgumentError as error:  # Latents of another width.
-                raise UsageError(f"{self.path}: {error.message}") from None
+            answers.append(function(**batch)[contract.IMAGES].numpy())
         return np.concatenate(answers)
 
 
@@ -114,7 +121,7 @@ def load(path: str | Path) -> LoadedGenerator:
         >>> import gan_keras
         >>> pictures = gan_keras.load("runs/digits").sample(count=64, seed=0)
         >>> pictures.shape, pictures.dtype
-        ((64, 28, 28, 1), dtype('uint8'))
+        ((64, 16, 16, 1), dtype('uint8'))
 
     Args:
         path: A run's folder, whose newest checkpoint is taken; or a version folder that
@@ -143,14 +150,17 @@ def load(path: str | Path) -> LoadedGenerator:
 def _from_run(path):
     run = trained.restore(path)
     served = Served(folding.fold(run.generator), run.config.prior, classes=run.classes)
-    return LoadedGenerator(path, run.step, run.classes, served.signatures())
+    return LoadedGenerator(
+        path, run.step, run.classes, run.config.latent_dim, served.signatures(), served
+    )
 
 
 def _from_export(path):
     try:
         card = json.loads((path / contract.MODEL_CARD_FILE).read_text(encoding="utf-8"))
         # Exports of earlier versions have no classes.
-        step, classes = int(card["step"]), list(card.get("classes", []))
+        classes = list(card.get("classes", []))
+        step, latent_dim = int(card["step"]), int(card["config"]["latent_dim"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(
             f"{path / contract.MODEL_CARD_FILE}: missing or corrupt; export the run again"
@@ -159,9 +169,7 @@ def _from_export(path):
         model = tf.saved_model.load(str(path))
     except (OSError, tf.errors.OpError, ValueError) as error:
         raise UserError(f"{path}: cannot be loaded ({error}); export the run again") from None
-    loaded = LoadedGenerator(path, step, classes, dict(model.signatures))
-    loaded._model = model  # The signatures' variables live as long as the model.
-    return loaded
+    return LoadedGenerator(path, step, classes, latent_dim, model.signatures, model)
 
 
 def _number(folder):

@@ -7,7 +7,7 @@ import keras
 
 from gan_keras import checkpoints, networks
 from gan_keras import config as configs
-from gan_keras.errors import UsageError
+from gan_keras.errors import UsageError, UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,11 +40,10 @@ def restore(workdir: str | Path) -> Trained:
             f"{workdir}: a run on {config.dataset} makes points; only generators of images are "
             "exported and loaded"
         )
-    generator, classes = _build(config, workdir)
-    return Trained(generator, config, checkpoints.restore_generator(generator, workdir), classes)
-
-
-def _build(config, workdir):
-    # Outside any strategy, whatever the run was trained on; its weights are about to be restored.
     classes = configs.load_classes(workdir)
-    return networks.generator(config, len(classes)), classes
+    if config.conditional and not classes:
+        path = Path(workdir, configs.CLASSES_FILE)
+        raise UserError(f"{path}: missing, so that the run's classes are unknown; restore it")
+    # Outside any strategy, whatever the run was trained on; its weights are about to be restored.
+    generator = networks.generator(config, len(classes))
+    return Trained(generator, config, checkpoints.restore_generator(generator, workdir), classes)

@@ -74,7 +74,7 @@ def test_a_file_that_is_missing_is_one_line_with_the_command():
     with pytest.raises(UsageError) as caught:
         extractors.load("classifier", path="nowhere", **WANTED, data_dir="/my data")
     assert str(caught.value) == (
-        "--classifier=nowhere: no such file; make the usual one with: "
+        "--classifier=nowhere: file not found; make the usual one with: "
         "gan-keras-classifier --dataset=digits --image_size=8 --channels=1 '--data_dir=/my data'"
     )
 

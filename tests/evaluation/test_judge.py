@@ -172,7 +172,7 @@ def test_modes_of_a_mixture_that_is_met_exactly():
         (("--workdir={run}", "--metrics=beauty"), 2, "--metrics=beauty: choose from frechet"),
         (("--workdir={run}", "--extractor=eyes"), 2, "--extractor=eyes: choose from"),
         (("--workdir={run}", "--checkpoint=11"), 2, "--checkpoint=11: not kept"),
-        (("--workdir={run}", "--classifier=nowhere"), 2, "--classifier=nowhere: no such file"),
+        (("--workdir={run}", "--classifier=nowhere"), 2, "--classifier=nowhere: file not found"),
         (("--workdir={run}", "--extractor=pixels", "--num_samples=50"), 2, "--num_samples=50"),
     ],
 )

@@ -28,7 +28,7 @@ def model():
 def exported(model, tmp_path_factory):
     """Version folder 1 of the conditional generator's export."""
     folder = tmp_path_factory.mktemp("conditional")
-    run = trained.Trained(model, configs.from_preset("digits"), 12, CLASSES)
+    run = trained.Trained(model, configs.from_preset("digits", latent_dim=LATENT_DIM), 12, CLASSES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trained, "restore", lambda workdir: run)
         return saved_model.export("a run with labels", folder)
