@@ -323,7 +323,6 @@ def test_a_checkpoint_of_another_network_is_one_line(small_run, tmp_path):
     )
     config = configs.load(workdir)
     gan = training.build(config)
-    other = keras.Sequential([keras.Input([2]), keras.layers.Dense(3)])
     for restore in (
         lambda: checkpoints.restore_latest(checkpoints.manager(gan, workdir, 3)),
         lambda: checkpoints.restore_generator(gan.generator, workdir),
