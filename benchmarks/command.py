@@ -43,13 +43,13 @@ class Command:
         """A finished process has nothing left to do."""
 
     def weights(self):
-        from benchmarks import ours
+        from benchmarks import fitting
         from gan_keras import checkpoints
         from gan_keras.training import run as training
 
         gan = training.build(self.config)
         checkpoints.restore_latest(checkpoints.manager(gan, self.workdir, keep=1))
-        return ours.weights(gan)
+        return fitting.weights(gan)
 
 
 def train_arguments(**flags):

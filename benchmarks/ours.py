@@ -1,13 +1,10 @@
 """This package, as `gan_keras.training` puts it together, with nothing beside the step."""
 
-from benchmarks import workload
-from benchmarks.ticker import Ticker
+from benchmarks import fitting, workload
 from gan_keras import config as configs
 from gan_keras import data
 from gan_keras.distribution import strategy as strategies
 from gan_keras.training import run as training
-
-ENDLESS = 10**9  # Steps in the one epoch, which the clock ends.
 
 
 class Loop:
@@ -25,24 +22,13 @@ class Loop:
         self.images_per_step = config.batch_size
 
     def run(self, clock):
-        callbacks = [Ticker(clock)]
-        self.gan.fit(
-            self.dataset, steps_per_epoch=ENDLESS, callbacks=callbacks, shuffle=False, verbose=0
-        )
+        fitting.fit(self.gan, self.dataset, clock)
 
     def wait(self):
         self.gan.generator.trainable_variables[0].numpy()
 
     def weights(self):
-        return weights(self.gan)
-
-
-def weights(gan):
-    """Returns the trainable weights of both players as arrays."""
-    return {
-        player: [variable.numpy() for variable in getattr(gan, player).trainable_variables]
-        for player in ("generator", "discriminator")
-    }
+        return fitting.weights(self.gan)
 
 
 build = Loop

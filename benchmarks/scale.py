@@ -92,7 +92,8 @@ def trainable():
     """Returns the trainable weights of the mnist preset's two networks, by player."""
     from gan_keras.training import run as training
 
-    gan = training.build(configs.from_preset(**workload.overrides("dcgan")))
+    config = configs.from_preset(**workload.overrides("dcgan", {"mixed_precision": "float32"}))
+    gan = training.build(config)
     return {
         player: sum(math.prod(w.shape) for w in getattr(gan, player).trainable_variables)
         for player in ("generator", "discriminator")

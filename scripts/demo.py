@@ -13,12 +13,13 @@ from pathlib import Path
 BIN = Path(sys.executable).parent
 WORKDIR, EXPORT_DIR = "runs/digits", "exports/digits"
 SERVED = f"{WORKDIR}/samples/served.png"
+SEVENS = f"{WORKDIR}/samples/sevens.png"
 
 
 def main():
     grpc_port, rest_port = free_ports(2)
     title("1. Train: real handwritten digits, about a minute")
-    command("gan-keras-train", "--preset=digits", f"--workdir={WORKDIR}")
+    command("gan-keras-train", "--preset=digits_conditional", f"--workdir={WORKDIR}")
     title("2. Export: the generator as a SavedModel version")
     command("gan-keras-export", f"--workdir={WORKDIR}", f"--export_dir={EXPORT_DIR}")
     title("3. Serve: the embedded server, on free ports of this machine")
@@ -43,6 +44,15 @@ def main():
                 f"--output={output}",
             )
             grids.append(Path(output).read_bytes())
+        title("5. Query by label: 16 sevens")
+        command(
+            "gan-keras-sample",
+            f"--server=127.0.0.1:{rest_port}",
+            "--transport=rest",
+            "--label=7",
+            "--count=16",
+            f"--output={SEVENS}",
+        )
         if grids[0] != grids[1]:
             sys.exit("demo: gRPC and REST gave different pictures for the same seeds")
     finally:
@@ -51,8 +61,9 @@ def main():
 
     title("Done")
     print(f"pictures from the server:  {SERVED} (the same over gRPC and REST)")
-    print(f"how they came to be:       {WORKDIR}/samples/")
-    print(f"the run, to go on from:    {WORKDIR}/")
+    print(f"sevens, by their label:     {SEVENS}")
+    print(f"a row per digit, by step:  {WORKDIR}/samples/")
+    print(f"the run, to resume:        {WORKDIR}/")
     print(f"what was served:           {EXPORT_DIR}/")
     print("\nLook at the run in TensorBoard:")
     print(f"    {shown('tensorboard')} --logdir {WORKDIR}/logs")

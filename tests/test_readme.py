@@ -76,7 +76,7 @@ def test_the_model_in_python():
     import tensorflow as tf
 
     names = {}
-    exec(blocks("python")[1], names)
+    exec(blocks("python")[2], names)
     batches = tf.data.Dataset.from_tensors(tf.zeros([4, 28, 28, 1])).repeat()
     names["gan"].fit(batches, steps_per_epoch=1, verbose=0, shuffle=False)
     assert names["gan"].step == 1
@@ -94,7 +94,7 @@ def test_every_training_command_is_one(line):
     command = shlex.split(os.path.expandvars(line), comments=True)
     values = flags.parse(command[1:], train.PROGRAM, train.SUMMARY, train._define)
     config, workdir = train._config(values)
-    assert config.preset in ("mnist", "pictures", "gaussians_1d")
+    assert config.preset in ("mnist", "mnist_conditional", "pictures", "gaussians_1d")
     assert workdir.startswith("runs/")
 
 

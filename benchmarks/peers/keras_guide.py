@@ -1,8 +1,7 @@
 """A GAN in the shape of Keras' guide to custom training steps: one `train_step` under `fit`.
 
 D sees real and generated images in one batch; G runs twice, once to train D and once to be
-trained. Batch normalisation makes `training=True` necessary, which the guide, without it, leaves
-away.
+trained. Batch normalisation makes `training=True` necessary, which the guide, without it, omits.
 
 Reference: https://keras.io/guides/custom_train_step_in_tensorflow/
 """
@@ -11,11 +10,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from benchmarks import workload
+from benchmarks import fitting, workload
 from benchmarks.peers import keras_networks
-from benchmarks.ticker import Ticker
 
-ENDLESS = 10**9  # steps in the one epoch, which the clock ends
 SHUFFLE_BUFFER = 1024  # of the guide
 
 
@@ -82,19 +79,13 @@ class Guide:
         self.dataset = dataset.batch(workload.BATCH_SIZE).prefetch(tf.data.AUTOTUNE)
 
     def run(self, clock):
-        self.players.fit(
-            self.dataset,
-            steps_per_epoch=ENDLESS,
-            callbacks=[Ticker(clock)],
-            shuffle=False,
-            verbose=0,
-        )
+        fitting.fit(self.players, self.dataset, clock)
 
     def wait(self):
         self.generator.trainable_variables[0].numpy()
 
     def weights(self):
-        return keras_networks.weights(self.generator, self.discriminator)
+        return fitting.weights(self)
 
 
 build = Guide

@@ -102,11 +102,3 @@ def plain(model):
 
 def adam():
     return keras.optimizers.Adam(workload.LEARNING_RATE, workload.BETA_1)
-
-
-def weights(generator, discriminator):
-    """Returns the trainable weights of both players as arrays."""
-    return {
-        "generator": [variable.numpy() for variable in generator.trainable_variables],
-        "discriminator": [variable.numpy() for variable in discriminator.trainable_variables],
-    }

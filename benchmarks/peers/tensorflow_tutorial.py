@@ -9,7 +9,7 @@ Reference: https://www.tensorflow.org/tutorials/generative/dcgan
 import keras
 import tensorflow as tf
 
-from benchmarks import workload
+from benchmarks import fitting, workload
 from benchmarks.peers import keras_networks
 
 
@@ -55,7 +55,7 @@ class Tutorial:
         self.generator.trainable_variables[0].numpy()
 
     def weights(self):
-        return keras_networks.weights(self.generator, self.discriminator)
+        return fitting.weights(self)
 
 
 build = Tutorial

@@ -1,4 +1,4 @@
-"""The files of checkpoints: which are whole, which are damaged, and what becomes of those.
+"""The files of checkpoints: which are whole, which are corrupt, and what becomes of those.
 
 A checkpoint of step 30 is `ckpt-30.index` and `ckpt-30.data-*`, which TensorFlow writes, and
 `ckpt-30.sha256`, which is written last, in the format of `sha256sum`. TensorFlow's own checksums
@@ -27,7 +27,7 @@ def prefix(folder, step):
 
 
 def survey(folder):
-    """Returns the steps of what was saved in a folder, whole or damaged, newest first.
+    """Returns the steps of what was saved in a folder, whole or corrupt, newest first.
 
     A save that was cut short is not among them.
     """
@@ -50,13 +50,13 @@ def damage(folder, step):
     except FileNotFoundError:
         return _unreadable(folder, step)
     except (OSError, ValueError):
-        return f"{seal.name} is damaged"
+        return f"{seal.name} is corrupt"
     if f"ckpt-{step}.index" not in digests:
-        return f"{seal.name} is damaged"
+        return f"{seal.name} is corrupt"
     for name, digest in digests.items():
         try:
             if _digest(folder / name) != digest:
-                return f"{name} is damaged"
+                return f"{name} is corrupt"
         except FileNotFoundError:
             return f"{name} is missing"
         except OSError as error:
@@ -92,7 +92,7 @@ def list_saved(folder, steps):
 
 
 def set_aside(folder, step):
-    """Renames the files of a damaged checkpoint, so that no later save replaces or removes them.
+    """Renames the files of a corrupt checkpoint, so that no later save replaces or removes them.
 
     `ckpt-30.index` becomes `ckpt-30.index.damaged`, or `.damaged-2` if there is one already.
     """
@@ -120,7 +120,7 @@ def _steps(folder, ending):
 
 
 def _listed(folder):
-    """The steps in TensorFlow's list: none if there is no list, None if it is damaged."""
+    """The steps in TensorFlow's list: none if there is no list, None if it is corrupt."""
     try:
         text = Path(folder, STATE).read_text("ascii")
     except (FileNotFoundError, NotADirectoryError):
@@ -165,7 +165,7 @@ def _unreadable(folder, step):
             reader.get_tensor(name)
     # The reader makes an IndexError of a file that is too short, and others of other damage.
     except Exception:
-        return f"ckpt-{step}.index or its data are damaged"
+        return f"ckpt-{step}.index or its data are corrupt"
     return None
 
 

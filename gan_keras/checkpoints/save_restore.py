@@ -61,7 +61,7 @@ class Checkpoints:
             self._clear_unfinished()
             self.checkpoint.write(checkpoint_files.prefix(self.folder, step))
             checkpoint_files.seal(self.folder, step)
-            # A later step than this one is what a damaged list hid, or a copy: it is not ours.
+            # A later step than this one is what a corrupt list hid, or a copy: it is not ours.
             steps = [old for old in checkpoint_files.survey(self.folder) if old <= step]
             checkpoint_files.list_saved(self.folder, steps[: self.keep][::-1])
             for old in steps[self.keep :]:
@@ -69,7 +69,7 @@ class Checkpoints:
         except (OSError, tf.errors.OpError) as error:
             self._clear_unfinished()
             latest = self.latest_checkpoint
-            on = f"; the same command goes on from {Path(latest).name}" if latest else ""
+            on = f"; the same command resumes from {Path(latest).name}" if latest else ""
             raise UserError(
                 f"{self.folder}: the checkpoint of step {step:,} cannot be saved: "
                 f"{files.why(error)}{on}"
@@ -102,8 +102,8 @@ def restore_latest(checkpoints, set_aside=True):
 
     Args:
         checkpoints: Checkpoints.
-        set_aside: Whether to rename damaged ones that are newer, which training on would
-            otherwise replace; they are told on stderr in any case.
+        set_aside: Whether to rename corrupt ones that are newer, which training on would
+            otherwise replace; they are reported in any case.
 
     Raises:
         UserError: there are checkpoints, and none is whole, or the newest is of another run.
@@ -126,7 +126,7 @@ def locate(workdir, step=None):
     """Returns the step of a whole checkpoint: that one, or the newest.
 
     Raises:
-        UserError: the run has no checkpoint, or a damaged one is all that it has or was asked for.
+        UserError: the run has no checkpoint, or a corrupt one is all that it has or was asked for.
         UsageError: it has none of that step.
     """
     folder = directory(workdir)
@@ -152,7 +152,7 @@ def restore_generator(generator, workdir, step=None):
         generator: The model to restore.
         workdir: Folder of the run.
         step: Training step of the checkpoint; by default the newest that is whole. Damaged ones
-            that are newer are told on stderr.
+            that are newer are reported.
 
     Returns:
         The training step of the checkpoint.
@@ -214,7 +214,7 @@ def _look(folder):
 
 def _refuse_if_lost(folder, damaged):
     if damaged or checkpoint_files.list_damaged(folder):
-        wrong = "; ".join(damaged.values()) or f"{checkpoint_files.STATE} is damaged"
+        wrong = "; ".join(damaged.values()) or f"{checkpoint_files.STATE} is corrupt"
         raise UserError(
             f"{folder}: no checkpoint there is whole ({wrong}); bring them back from a copy, "
             "or start anew in another --workdir"
@@ -259,6 +259,6 @@ def refuse_pattern(flag, folder):
 
 
 def any_saved(workdir):
-    """Whether there is a checkpoint in `workdir`, be it a damaged one."""
+    """Whether there is a checkpoint in `workdir`, be it corrupt."""
     # Unlike pathlib's, it finds nothing in what cannot be a folder.
     return bool(glob.glob(f"{glob.escape(str(directory(workdir)))}/*.index"))

@@ -61,7 +61,7 @@ def _define(values):
 
 def _classify(values):
     if not values.dataset:
-        raise UsageError(f"--dataset: needed; see {PROGRAM} --help")
+        raise UsageError(f"--dataset: required; see {PROGRAM} --help")
     preset = _preset(values.dataset)
     fields = {} if preset is None else configs.PRESETS[preset]
     given = {

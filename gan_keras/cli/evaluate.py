@@ -66,8 +66,8 @@ def _define(values):
 
 def _evaluate(values):
     if not values.workdir:
-        raise UsageError(f"--workdir: needed; see {PROGRAM} --help")
-    configs.load(values.workdir)  # A wrong folder is told before TensorFlow is imported.
+        raise UsageError(f"--workdir: required; see {PROGRAM} --help")
+    configs.load(values.workdir)  # A wrong folder is reported before TensorFlow is imported.
     flags.import_tensorflow()
     from gan_keras import evaluation
 

@@ -41,8 +41,8 @@ def _define(values):
 def _export(values):
     for name in ("workdir", "export_dir"):
         if not values[name].value:
-            raise UsageError(f"--{name}: needed; see {PROGRAM} --help")
-    configs.load(values.workdir)  # A wrong folder is told before TensorFlow is imported.
+            raise UsageError(f"--{name}: required; see {PROGRAM} --help")
+    configs.load(values.workdir)  # A wrong folder is reported before TensorFlow is imported.
     flags.import_tensorflow()
     from gan_keras import exporting
 

@@ -112,7 +112,7 @@ def _serve(values):
         models = settings.from_flags(values.model_name, values.model_base_path)
     for model in models:
         settings.check_folder(model)
-    # Before the seconds that TensorFlow takes, so that a taken port is told at once.
+    # Before the seconds that TensorFlow takes, so that a taken port is reported at once.
     grpc_at = server.reserve(values.address, values.port, "port")
     rest_at = server.reserve(values.address, values.rest_api_port, "rest_api_port")
     flags.import_tensorflow()

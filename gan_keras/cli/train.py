@@ -104,7 +104,7 @@ def _help(item):
 def _config(values):
     """Returns the Config that the flags ask for, and the folder of the run.
 
-    Without --preset a folder that holds a run goes on with that run's configuration.
+    Without --preset a folder that holds a run resumes with that run's configuration.
     """
     given = {
         item.name: values[item.name].value

@@ -1,4 +1,4 @@
-"""`gan-keras-verify-resume`: whether a run goes on to the bit after a stop."""
+"""`gan-keras-verify-resume`: whether a run resumes exactly after a stop."""
 
 from absl import flags as absl_flags
 
@@ -9,7 +9,7 @@ from gan_keras.errors import UsageError, UserError
 PROGRAM = "gan-keras-verify-resume"
 SUMMARY = (
     "Trains on from a run's checkpoint twice, once in one go and once with a stop between, in "
-    "temporary folders, and compares weights and optimizer state bit for bit."
+    "temporary folders, and compares every bit of weights and optimizer state."
 )
 NAMED = 3  # Variables that a verdict names.
 
@@ -35,8 +35,8 @@ def _define(values):
 
 def _verify(values):
     if not values.workdir:
-        raise UsageError(f"--workdir: needed; see {PROGRAM} --help")
-    configs.load(values.workdir)  # A wrong folder is told before TensorFlow is imported.
+        raise UsageError(f"--workdir: required; see {PROGRAM} --help")
+    configs.load(values.workdir)  # A wrong folder is reported before TensorFlow is imported.
     flags.import_tensorflow()
     from gan_keras.training import verify_resume as resuming
 
@@ -54,4 +54,4 @@ def _verify(values):
             f"{found.compared} variables differ {way}, first {names}; largest difference "
             f"{found.largest:.3g}; exact is what a CPU promises, not every GPU"
         )
-    print(f"resumes exactly: {found.compared} variables are equal bit for bit {way}")
+    print(f"resumes exactly: {found.compared} variables are bit-identical {way}")

@@ -105,7 +105,7 @@ class Client:
 
         Raises:
             UsageError: count or seed out of range, or label not an integer.
-            UserError: no server, no such model, or the server's own complaint, as of a label
+            UserError: no server, unknown model, or the server's own complaint, as of a label
                 that is no class.
         """
         seeds = np.array(arguments.seeds(count, seed), np.int64)

@@ -4,8 +4,7 @@ A transport has `where` (address and transport, for messages), `close()` and
 `predict(signature, inputs, output, end)`, which sends `inputs` (int64 or float32 arrays by their
 names, never empty) and returns the output `output`, before `time.monotonic()` is `end`: a list of
 bytes if its name ends in `_bytes`, otherwise a float32 array. Failures are a UserError; an answer
-of another form is a
-KeyError, TypeError or ValueError.
+of another form is whatever error reading it makes, as a KeyError or a ValueError.
 
 Each class imports its library itself, so that REST needs neither grpc nor TensorFlow.
 """
@@ -235,7 +234,9 @@ class Grpc:
             _write_tensor(request.inputs[name], rows)
         request.output_filter.append(output)
         try:
-            answer = self._stub.Predict(request, timeout=max(0.0, end - time.monotonic()))
+            answer = self._stub.Predict(request, timeout=_left(end))
+        except TimeoutError:
+            raise _too_slow(self.where, self._timeout) from None
         except grpc.RpcError as error:
             raise self._refused(error.code().name, error.details(), signature) from None
         if output not in answer.outputs:  # reading it would make an empty one

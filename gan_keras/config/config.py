@@ -90,7 +90,7 @@ class Config:
         most=2**16,
     )
     conditional: bool = _flag(
-        False, "Whether both networks are told each image's class, so that one can ask for it."
+        False, "Whether both networks see each image's class, so that one can ask for it."
     )
     latent_dim: int = _flag(100, "Numbers in one latent vector z.", least=1, most=2**16)
     prior: str = _flag("normal", "Distribution of z: N(0, 1), or U[-1, 1].", choices=PRIORS)
@@ -217,7 +217,7 @@ class Config:
 
 
 def _check(item, value):
-    """Holds one field's value against its type and bounds."""
+    """Compares one field's value with its type and bounds."""
     kind, bounds = item.type, item.metadata
     if type(value) is not kind and not (kind is float and type(value) is int):
         raise UsageError(f"--{item.name}={value!r}: must be of type {kind.__name__}")
@@ -286,7 +286,7 @@ def load(workdir):
 
 
 def check_resumable(stored, wanted, workdir):
-    """Refuses to go on in `workdir`, which holds a run of `stored`, with `wanted`.
+    """Refuses to resume in `workdir`, which holds a run of `stored`, with `wanted`.
 
     Raises:
         UsageError: a field differs that is not among `MAY_CHANGE`.

@@ -23,7 +23,7 @@ def read(path, known):
         known: Set of the fields' names in this version.
 
     Raises:
-        UserError: there is no such file, or it is damaged, or has a field that is not known, or
+        UserError: the file does not exist, or it is corrupt, or has a field that is not known, or
             lacks one of `FIRST_FIELDS`.
     """
     try:
@@ -34,26 +34,27 @@ def read(path, known):
         ) from None
     except OSError as error:
         raise UserError(
-            f"{path}: cannot be read: {error.strerror}; make it readable, or name another --workdir"
+            f"{path}: cannot be read: {error.strerror}; make it readable, or choose another "
+            "--workdir"
         ) from None
     except (ValueError, RecursionError) as error:
         raise UserError(
-            f"{path}: cannot be read as JSON: {error}; restore it, or name another --workdir"
+            f"{path}: cannot be read as JSON: {error}; restore it, or choose another --workdir"
         ) from None
     if not isinstance(fields, dict):
-        raise UserError(f"{path}: holds no configuration; restore it, or name another --workdir")
+        raise UserError(f"{path}: holds no configuration; restore it, or choose another --workdir")
     unknown = sorted(fields.keys() - known)
     if unknown:
         raise UserError(
             f"{path}: has fields that gan_keras {__version__} does not know "
             f"({', '.join(unknown)}), "
-            "as a newer version writes them; install that, or name another --workdir"
+            "as a newer version writes them; install that, or choose another --workdir"
         )
     missing = [name for name in FIRST_FIELDS if name not in fields]
     if missing:
         raise UserError(
             f"{path}: lacks fields that every version writes ({', '.join(missing)}); "
-            "restore it, or name another --workdir"
+            "restore it, or choose another --workdir"
         )
     fields.setdefault("mixed_precision", "float32")  # Before there was a choice.
     return fields

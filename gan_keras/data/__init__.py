@@ -29,7 +29,7 @@ def load(config, split="train", cache_dir=None, memory_limit=prepare.MEMORY_LIMI
         cache_dir: Folder in which pixels that are large, or slow to make, are kept for the next
             run. By default nothing is kept.
         memory_limit: Bytes of pixels that are held in memory; more are read when needed.
-        resumes: Whether a run goes on with what `cache_dir` keeps: it gets the images of its
+        resumes: Whether a run is resumed with what `cache_dir` keeps: it gets the images of its
             beginning, whatever became of the files.
 
     Returns:
@@ -37,7 +37,7 @@ def load(config, split="train", cache_dir=None, memory_limit=prepare.MEMORY_LIMI
         split, the Points.
 
     Raises:
-        UsageError: no such data set, no image in it, or no such split of it.
+        UsageError: the data set or its split is unknown, or holds no image.
         UserError: the data set cannot be had now, or no longer as the run began with it, or
             there is no room to prepare it.
     """
@@ -87,7 +87,7 @@ def has_test(config):
     """Whether the data set of a configuration has the split `test`.
 
     Raises:
-        UsageError: no such data set.
+        UsageError: unknown data set.
         UserError: the data set cannot be had now.
     """
     name = config.dataset

@@ -12,7 +12,7 @@ from gan_keras.errors import UsageError
 
 PREFIX = "folder:"
 SUFFIXES = (".gif", ".jpg", ".jpeg", ".png", ".webp")
-# Pictures too, which nothing here decodes: they are told of, instead of missed later.
+# Pictures too, which nothing here decodes: they are named, instead of missed later.
 OTHER_SUFFIXES = (".avif", ".bmp", ".heic", ".heif", ".jxl", ".tif", ".tiff")
 
 
@@ -27,7 +27,7 @@ def source(name, size, channels):
         channels: 1 or 3.
 
     Raises:
-        UsageError: there is no such folder, or no picture in it. The source itself raises one
+        UsageError: the folder does not exist, or no picture in it. The source itself raises one
             when it is read to the end and all files were broken.
     """
     root = _root(name)
@@ -49,7 +49,7 @@ def source(name, size, channels):
         if not found:
             raise UsageError(
                 f"--dataset={name}: none of the {len(paths):,} picture files can be read, "
-                f"as {skipped[0][0]}: {skipped[0][1]}; name another folder"
+                f"as {skipped[0][0]}: {skipped[0][1]}; choose another folder"
             )
 
     return Source(
@@ -97,7 +97,7 @@ def _root(name):
     if not path:
         problem = "no folder named"
     elif not os.path.exists(root):
-        problem = "no such folder"
+        problem = "folder not found"
     elif not os.path.isdir(root):
         problem = "not a folder"
     else:
@@ -111,7 +111,7 @@ def _paths(root, name):
     def fail(error):
         raise UsageError(
             f"--dataset={name}: cannot list {error.filename}: {error.strerror}; "
-            "make it readable, or name another folder"
+            "make it readable, or choose another folder"
         )
 
     seen = set()

@@ -85,7 +85,7 @@ def _lost(name):
 
     def chunks():
         raise UserError(
-            f"--dataset={name}: what the run keeps of its images is damaged, and they have "
+            f"--dataset={name}: what the run keeps of its images is corrupt, and they have "
             "changed since it began; restore them as they were, or train into another --workdir"
         )
 
@@ -117,14 +117,14 @@ def _read(path):
         for field in ("dataset", "identity"):
             if not isinstance(then[field], str):
                 raise ValueError(f"{field} is no text")
-        # What a damaged file holds instead of rows must not surface later.
+        # What a corrupt file holds instead of rows must not surface later.
         then["files"] = [[str(name), int(size), int(time)] for name, size, time in then["files"]]
         return then
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}; make it readable") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
-            f"{path}: damaged ({error}); if the pictures are those of the run's beginning, "
+            f"{path}: corrupt ({error}); if the pictures are those of the run's beginning, "
             "delete it"
         ) from error
 
@@ -141,5 +141,5 @@ def _write(path, source):
         files.write(path, (json.dumps(now) + "\n").encode())
     except OSError as error:
         raise UserError(
-            f"{path}: cannot be written: {error.strerror}; make room, or name another --workdir"
+            f"{path}: cannot be written: {error.strerror}; make room, or choose another --workdir"
         ) from error

@@ -14,7 +14,7 @@ FORMATS = ("GIF", "JPEG", "PNG", "WEBP")
 MODES = {1: "L", 3: "RGB"}
 CHUNK = 256  # Pictures between two rounds of the threads, so that memory stays bounded;
 CHUNK_BYTES = 2**26  # and what may come of them, if they are large.
-# Pillow's own limit: a quarter of a gigabyte as RGB. It is held against the header, so that what
+# Pillow's own limit: a quarter of a gigabyte as RGB. The header is compared with it, so that what
 # claims more is never decoded.
 MAX_PIXELS = 89_478_485
 # Pictures with more are read by one thread: while it is decoded, turned and laid on white, a pixel
@@ -39,7 +39,7 @@ def read(file, size, channels, most=MAX_PIXELS):
 
     It is turned upright by its EXIF orientation, laid on white where it is transparent, cut to
     the square at its centre and resized with a Lanczos filter; one that has the wanted size
-    keeps its pixels. Of an animation the first frame counts.
+    keeps its pixels. Of an animation only the first frame is used.
 
     Args:
         file: A path or a binary file.

@@ -94,7 +94,7 @@ def _kept(source, cache_dir):
 
 
 def _open_whole(source, path):
-    """Returns what `_kept` does and fills `skipped`; None if the file is damaged or not there."""
+    """Returns what `_kept` does and fills `skipped`; None if the file is corrupt or not there."""
     try:
         file = open(path, "rb")  # noqa: SIM115 - the storage keeps it open
     except FileNotFoundError:
@@ -110,7 +110,7 @@ def _open_whole(source, path):
                 source.skipped[:] = [tuple(item) for item in skipped]
                 return file, count
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        pass  # What is told about the pixels is damaged.
+        pass  # What describes the pixels is corrupt.
     except BaseException:
         file.close()
         raise
@@ -119,7 +119,7 @@ def _open_whole(source, path):
 
 
 def _finished(digest, about):
-    """The hexadecimal digest of the pixels, which it has seen, and of what is told about them."""
+    """The hexadecimal digest of the pixels, which it has seen, and of what describes them."""
     digest.update(json.dumps(about).encode())
     return digest.hexdigest()
 

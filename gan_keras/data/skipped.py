@@ -48,6 +48,6 @@ def _write(cache_dir, lines):
             path.unlink()
     except OSError as error:
         raise UserError(
-            f"{path}: cannot be written: {error.strerror}; make room, or name another --workdir"
+            f"{path}: cannot be written: {error.strerror}; make room, or choose another --workdir"
         ) from error
     return path

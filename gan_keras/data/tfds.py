@@ -32,7 +32,7 @@ def source(name, size, channels, data_dir="", test=False):
         test: Whether the images of the split `test` are wanted.
 
     Raises:
-        UsageError: there is no such data set, or it has no images, or no split `test`.
+        UsageError: the data set is unknown, or it has no images, or no split `test`.
         UserError: it is not prepared, and cannot be downloaded now.
     """
     with _quiet():

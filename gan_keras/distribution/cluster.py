@@ -174,7 +174,7 @@ def _listener(cluster):
         reason = "in use" if error.errno == errno.EADDRINUSE else error.strerror
         raise UserError(
             f"{VARIABLE}: port {port} of {own}, which is this process: {reason}; "
-            "stop what holds it, or name another"
+            "stop what holds it, or choose another"
         ) from None
     with server:
         server.settimeout(POLL_SECONDS)

@@ -165,7 +165,7 @@ def load(path):
     """Reads a classifier from its file.
 
     Raises:
-        UserError: there is no such file, or it is not a whole one of this version.
+        UserError: the file does not exist, or it is not a whole one of this version.
     """
     try:
         content = Path(path).read_bytes()
@@ -284,11 +284,13 @@ def _check_writable(path):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{path.parent}: cannot be made: {error.strerror}; name another") from None
+        raise UserError(
+            f"{path.parent}: cannot be made: {error.strerror}; choose another"
+        ) from None
     if path.is_dir():
         raise UserError(f"{path}: is a folder; name a file in it")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise UserError(f"{path.parent}: cannot be written to; name another folder")
+        raise UserError(f"{path.parent}: cannot be written to; choose another folder")
 
 
 def _write(path, network, about):

@@ -78,8 +78,8 @@ def load(name, *, dataset, image_size, channels, path=None, data_dir=""):
         data_dir: As the flag, for the command that a message may name.
 
     Raises:
-        UsageError: no such extractor, or the classifier is missing, or is for other images.
-        UserError: the classifier's file is damaged, or weights cannot be had now.
+        UsageError: unknown extractor, or the classifier is missing, or is for other images.
+        UserError: the classifier's file is corrupt, or weights cannot be had now.
     """
     if name not in EXTRACTORS:
         raise UsageError(f"--extractor={name}: choose from {', '.join(EXTRACTORS)}")
@@ -94,7 +94,7 @@ def _classifier(dataset, image_size, channels, path, data_dir):
     make = classifier.command(dataset, image_size, channels, data_dir)
     if not file.is_file():
         # Named as given; a file in its usual place was never given.
-        which = f"--classifier={path}: no such file" if path else f"{file}: no classifier there"
+        which = f"--classifier={path}: file not found" if path else f"{file}: no classifier there"
         raise UsageError(f"{which}; make {'the usual one' if path else 'it'} with: {make}")
     found = classifier.load(file)
     about = found.about

@@ -23,7 +23,7 @@ def features(extractor, images, folder):
     images, as data set, version, split, number or seed, cannot be forgotten in it. Hashing
     them takes a small part of the time that reading them took.
 
-    A file that is damaged is replaced; one that cannot be written is logged, as an
+    A file that is corrupt is replaced; one that cannot be written is logged, as an
     evaluation need not fail for it.
 
     Args:

@@ -33,7 +33,7 @@ class ImageScores:
         seed: Of the choice of real images and of the resampling.
 
     Raises:
-        UsageError: no such extractor, or too few images.
+        UsageError: unknown extractor, or too few images.
         UserError: the data or the extractor cannot be had.
     """
 

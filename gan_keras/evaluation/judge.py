@@ -52,7 +52,7 @@ def evaluate(
         The Cards.
 
     Raises:
-        UsageError: no such metric, extractor or checkpoint, or too few images.
+        UsageError: unknown metric, extractor or checkpoint, or too few images.
         UserError: the folder holds no run, or data or an extractor cannot be had.
     """
     workdir = Path(workdir)

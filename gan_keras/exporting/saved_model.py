@@ -68,7 +68,7 @@ def export(
     if version in versions:
         raise UsageError(
             f"--version={version}: {export_dir / versions[version]} exists already; "
-            "leave --version away for the next free one"
+            "omit --version for the next free one"
         )
     run = trained.restore(workdir)
     try:

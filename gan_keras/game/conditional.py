@@ -1,4 +1,4 @@
-"""The game with labels: both players are told the class.
+"""The game with labels: both players see the class.
 
 Reference: Mirza and Osindero 2014, https://arxiv.org/abs/1411.1784
 """
@@ -21,7 +21,7 @@ class ConditionalGAN(GAN):
     Args:
         generator: Model from [latents, labels] to images.
         discriminator: Model from [images, labels] to logits (batch, 1).
-        As in GAN, all others.
+        **kwargs: As of GAN.
     """
 
     def _rounds(self, data):

@@ -32,7 +32,7 @@ class GAN(keras.Model):
         generator_loss: `non_saturating` or `minimax`.
         discriminator_steps: k, the discriminator's updates per step.
         instance_noise: Standard deviation, at step 0, of Gaussian noise on all that D sees.
-            Densities with little in common (V near 0) then overlap, and G is told the way to
+            Densities with little in common (V near 0) then overlap, and G learns the way to
             data that it never makes. 0 is Algorithm 1 as it stands.
         instance_noise_steps: Steps in which that noise goes to 0, in a line.
         ema_decay: Decay per step of an exponential moving average of G's weights, which then

@@ -37,7 +37,7 @@ def mean_interval(values, level=0.95):
         An Interval around the mean; of booleans, around their share.
 
     Raises:
-        ValueError: no such values or level.
+        ValueError: invalid values or level.
     """
     values = np.asarray(values)
     _check_level(level)
@@ -83,7 +83,7 @@ def resampled_interval(score, sizes, level=0.95, replicates=200, seed=0):
         An Interval around s.
 
     Raises:
-        ValueError: no such level, or too few replicates to have its quantiles.
+        ValueError: an invalid level, or too few replicates to have its quantiles.
     """
     _check_level(level)
     if replicates * (1 - level) < 2:

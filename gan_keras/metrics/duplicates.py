@@ -29,7 +29,7 @@ def near(real, share=REAL_SHARE):
         Euclidean distance, in units of the data.
 
     Raises:
-        ValueError: the rows are no such rows.
+        ValueError: the rows are invalid.
     """
     return float(np.quantile(pdist(rows.checked(real, "real", at_least=2)), share))
 
@@ -45,6 +45,6 @@ def share(samples, distance):
         Float in [0, 1]; of samples as diverse as the data about `REAL_SHARE`, of copies 1.
 
     Raises:
-        ValueError: the rows are no such rows.
+        ValueError: the rows are invalid.
     """
     return float(np.mean(pdist(rows.checked(samples, "samples", at_least=2)) <= distance))

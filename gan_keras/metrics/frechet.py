@@ -22,7 +22,7 @@ def statistics(features, counts=None):
         (d,) and (d, d) float64, in feature units and their squares.
 
     Raises:
-        ValueError: the features are no such rows, or the counts do not fit them.
+        ValueError: the features are invalid, or the counts do not fit them.
     """
     features = rows.checked(features, "features", at_least=2)
     counts = np.ones(len(features)) if counts is None else np.asarray(counts, np.float64)
@@ -86,7 +86,7 @@ def frechet_distance(real, generated, real_counts=None, generated_counts=None):
         Squared feature units, >= 0; lower is better.
 
     Raises:
-        ValueError: the features are no such rows.
+        ValueError: the features are invalid.
     """
     real, generated = rows.pair(real, generated, ("real", "generated"), at_least=2)
     return distance(*statistics(real, real_counts), *statistics(generated, generated_counts))

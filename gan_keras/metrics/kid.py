@@ -27,7 +27,7 @@ def kernel_distance(real, generated):
         is then below 0 about as often as above.
 
     Raises:
-        ValueError: the features are no such rows.
+        ValueError: the features are invalid.
     """
     real, generated = rows.pair(real, generated, ("real", "generated"), at_least=2)
     across = _kernel_sum(real, generated) / (len(real) * len(generated))
@@ -52,7 +52,7 @@ def block_estimates(real, generated, seed=0, block=BLOCK):
         (min(n, m) // block,) float64, each as of `kernel_distance`.
 
     Raises:
-        ValueError: the features are no such rows, or too few for two blocks.
+        ValueError: the features are invalid, or too few for two blocks.
     """
     if block < 2:
         raise ValueError(f"block must be at least 2, not {block}")

@@ -25,7 +25,7 @@ def assign(points, centres):
         (n,) integers, indices of centres; the lowest of those that are equally near.
 
     Raises:
-        ValueError: the arguments are no such rows.
+        ValueError: the arguments are invalid.
     """
     return _nearest(points, centres)[0]
 
@@ -47,7 +47,7 @@ def high_quality(points, centres, sigma, deviations=DEVIATIONS):
         up to the mixture's own share.
 
     Raises:
-        ValueError: the arguments are no such rows or numbers.
+        ValueError: the arguments are invalid.
     """
     return _high_quality(points, centres, sigma, deviations)[1]
 
@@ -92,7 +92,7 @@ def histogram_jsd(counts, masses):
         better.
 
     Raises:
-        ValueError: the shapes differ, or either is no such array.
+        ValueError: the shapes differ, or either array is invalid.
     """
     counts, masses = np.asarray(counts), np.asarray(masses, np.float64)
     if counts.shape != masses.shape:

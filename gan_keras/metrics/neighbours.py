@@ -39,7 +39,7 @@ def precision_and_recall(real, generated, k=PRECISION_K):
         are in [0, 1], and higher is better.
 
     Raises:
-        ValueError: the features are no such rows, or not more than k of them.
+        ValueError: the features are invalid, or not more than k of them.
     """
     real, generated = _pair(real, generated, k)
     precise, _ = _balls(real, generated, k)
@@ -63,7 +63,7 @@ def density_and_coverage(real, generated, k=DENSITY_K):
         and (n,) bool, whose mean is the coverage, in [0, 1]. Higher is better.
 
     Raises:
-        ValueError: the features are no such rows, or not more than k of them.
+        ValueError: the features are invalid, or not more than k of them.
     """
     real, generated = _pair(real, generated, k)
     held, covered = _balls(real, generated, k)

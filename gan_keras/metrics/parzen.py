@@ -52,7 +52,7 @@ def log_likelihood(samples, points, sigma):
         (m,) float64 nats, of either sign; higher is better. The score is their mean.
 
     Raises:
-        ValueError: the arguments are no such rows, or sigma is no such number.
+        ValueError: the arguments are invalid.
     """
     samples, points = rows.pair(samples, points, ("samples", "points"))
     _check_sigmas(np.atleast_1d(sigma))
@@ -79,7 +79,7 @@ def choose_sigma(samples, validation, sigmas=SIGMAS, widenings=WIDENINGS):
         A Choice.
 
     Raises:
-        ValueError: the arguments are no such rows or widths.
+        ValueError: the arguments are invalid.
         UserError: the best width is still at an edge.
     """
     samples, validation = rows.pair(samples, validation, ("samples", "validation"))

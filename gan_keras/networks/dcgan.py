@@ -33,7 +33,7 @@ def generator(shape, latent_dim, width, seed, classes=0):
         float32 (batch, size, size, channels).
 
     Raises:
-        UsageError: no such network makes images of that size.
+        UsageError: it makes no images of that size.
     """
     start, doublings = sizes(shape)
     filters = [filters_after(width, i) for i in reversed(range(doublings))]
@@ -70,7 +70,7 @@ def discriminator(shape, width, seed):
         Model from float (batch, size, size, channels) to float32 logits (batch, 1).
 
     Raises:
-        UsageError: no such network reads images of that size.
+        UsageError: it reads no images of that size.
     """
     _, halvings = sizes(shape)
     draw = WeightSeeds(seed, DISCRIMINATOR_WEIGHTS)

@@ -20,7 +20,7 @@ def inputs(latent_dim, classes=0):
 
     Returns:
         What the model takes, latents (batch, latent_dim) or [latents, label] with int64 labels
-        (batch,), and the (batch, latent_dim + classes) tensor to go on from.
+        (batch,), and the (batch, latent_dim + classes) tensor that the layers read.
     """
     latents = keras.Input((latent_dim,), name="latents")
     if not classes:
@@ -49,7 +49,7 @@ def project(discriminator, classes, seed):
 
 
 def classes_of(generator):
-    """Returns how many classes a generator of these networks is told apart; 0: none."""
+    """Returns how many classes a generator of these networks tells apart; 0: none."""
     return next((layer.classes for layer in generator.layers if isinstance(layer, OneHot)), 0)
 
 

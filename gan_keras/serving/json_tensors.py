@@ -64,7 +64,7 @@ def arrays(signature, request):
     else:
         columns = _named(signature, request["inputs"])
     made = {
-        # What is unknown or missing is told by `check`, in the words that gRPC gets too.
+        # What is unknown or missing is reported by `check`, in the words that gRPC gets too.
         name: _array(name, value, signature.inputs[name].dtype)
         for name, value in columns.items()
         if name in signature.inputs

@@ -89,7 +89,7 @@ class Model:
             wanted = await self._list()
         except OSError as error:
             # As in TensorFlow Serving the versions in memory stay: a folder that cannot be
-            # listed is a sick disk more often than a wish.
+            # listed is a failing disk more often than a wish.
             trouble = f"{self.settings.base_path}: {error.strerror or error}"
             if trouble != self._trouble:
                 logger.warning("model `%s`: %s", self.settings.name, trouble)

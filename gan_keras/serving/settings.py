@@ -24,7 +24,7 @@ class ModelSettings:
         name: The name in requests.
         base_path: Folder of the version folders.
         newest: Serve this many of the highest versions; None for all.
-        specific: Serve just these versions, whatever `newest` says; None for no such choice.
+        specific: Serve just these versions, whatever `newest` says; None for no choice.
         labels: Other names of versions.
     """
 
@@ -73,7 +73,7 @@ def from_flags(name, base_path):
     """
     if not base_path:
         raise UsageError(
-            "--model_base_path: needed, or --model_config_file; it is the folder that"
+            "--model_base_path: required, or --model_config_file; it is the folder that"
             " gan-keras-export --export_dir wrote"
         )
     if not name or re.search("[/:]", name):

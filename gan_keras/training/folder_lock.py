@@ -12,7 +12,7 @@ LOCK = ".lock"
 
 @contextlib.contextmanager
 def locked(workdir):
-    """Holds the folder against a second run; the lock goes with the process, however it ends.
+    """Keeps a second run out of the folder; the lock goes with the process, however it ends.
 
     A folder that was made for the lock, and got nothing else before an error, is removed again.
     """

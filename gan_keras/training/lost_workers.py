@@ -10,7 +10,7 @@ from gan_keras.errors import UserError
 
 
 def check_same_start(strategy, first, workdir):
-    """Refuses workers that do not all go on from the same step."""
+    """Refuses workers that do not all start from the same step."""
     if strategies.is_alone(strategy):
         return
 
@@ -49,5 +49,5 @@ def reported(strategy, workdir):
         who = ", ".join(map(cluster.title, lost)) or "the connection to another worker"
         raise UserError(
             f"{who} was lost, and this worker stops; start the same command on all again: "
-            f"{workdir} goes on from its last checkpoint"
+            f"{workdir} resumes from its last checkpoint"
         ) from None

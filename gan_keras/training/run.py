@@ -115,8 +115,7 @@ def make_plan(config, workdir, last=None):
     )
     config = dataclasses.replace(config, mixed_precision=chosen)
     why = "as before" if was_auto and is_stored else why
-    last = config.steps if last is None else last
-    return Plan(config, workdir, strategy, why, last)
+    return Plan(config, workdir, strategy, why, config.steps if last is None else last)
 
 
 def _train(plan):
@@ -334,7 +333,7 @@ def describe(config: configs.Config, workdir: str | os.PathLike) -> str:
 
 
 def _look(config, images):
-    """What to draw time and again, and what to hold it against."""
+    """What to draw time and again, and what to compare it with."""
     if isinstance(images, data.Points):
         return callbacks.Density(images), None
     if config.conditional:
@@ -347,5 +346,5 @@ def _look(config, images):
 def _some(images):
     """Real examples as the discriminator sees them; all different, unless there is only one."""
     count = NEIGHBOURS if isinstance(images, data.Points) else min(NEIGHBOURS, images.count)
-    count = max(2, count)  # What is near is told by pairs.
+    count = max(2, count)  # Pairs say what is near.
     return next(iter(images.batches(count, seed=configs.random_streams.EXAMPLES))).numpy()

@@ -65,7 +65,7 @@ def verify(workdir, steps=20, checkpoint=None):
 
     Raises:
         UserError: the folder holds no run, no whole checkpoint, or the disk is full.
-        UsageError: `steps` is too small, or there is no such checkpoint.
+        UsageError: `steps` is too small, or there is no checkpoint of that step.
         KeyboardInterrupt: it was stopped by a signal.
     """
     if steps < 2:

@@ -27,5 +27,5 @@ def reported():
             raise
         raise UserError(
             f"{error.filename or 'standard output'}: cannot be written: {why(error)}, and the same "
-            "command goes on from the newest checkpoint"
+            "command resumes from the newest checkpoint"
         ) from None

@@ -47,7 +47,7 @@ def test_missing_and_truncated_files_are_named(name, folder):
     raw = (folder / name).read_bytes()
     for length in (0, 1, len(raw) // 2, len(raw) - 1):
         (folder / name).write_bytes(raw[:length])
-        assert checkpoint_files.damage(folder, 2) == f"{name} is damaged"
+        assert checkpoint_files.damage(folder, 2) == f"{name} is corrupt"
     (folder / name).unlink()
     assert checkpoint_files.damage(folder, 2) == f"{name} is missing"
 
@@ -55,7 +55,7 @@ def test_missing_and_truncated_files_are_named(name, folder):
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"no digest  ckpt-2.index\n"])
 def test_a_seal_that_says_nothing_is_damaged(content, folder):
     (folder / "ckpt-2.sha256").write_bytes(content)
-    assert checkpoint_files.damage(folder, 2) == "ckpt-2.sha256 is damaged"
+    assert checkpoint_files.damage(folder, 2) == "ckpt-2.sha256 is corrupt"
 
 
 def test_without_a_seal_tensorflows_checksums_decide(folder):
@@ -65,10 +65,10 @@ def test_without_a_seal_tensorflows_checksums_decide(folder):
     raw = bytearray((folder / FILES[0]).read_bytes())
     raw[len(raw) // 2] ^= 1
     (folder / FILES[0]).write_bytes(raw)
-    assert checkpoint_files.damage(folder, 2) == "ckpt-2.index or its data are damaged"
+    assert checkpoint_files.damage(folder, 2) == "ckpt-2.index or its data are corrupt"
     for length in (0, 100):
         (folder / FILES[0]).write_bytes(raw[:length])
-        assert checkpoint_files.damage(folder, 2) == "ckpt-2.index or its data are damaged"
+        assert checkpoint_files.damage(folder, 2) == "ckpt-2.index or its data are corrupt"
     (folder / FILES[0]).unlink()
     assert checkpoint_files.damage(folder, 2) == "ckpt-2.data is missing"
 

@@ -205,7 +205,7 @@ def survive_damage(folder, times, seed, capsys):
             lost += 1
             continue
         used = saved.checkpoint.values.numpy()
-        # Without its seal, or where only that is damaged as well, a checkpoint may be whole too.
+        # Without its seal, or where only that is corrupt as well, a checkpoint may be whole too.
         assert used[0] in STEPS
         assert used[0] >= max(whole, default=1)
         assert_array_equal(used, np.full(50, used[0]))
@@ -240,10 +240,10 @@ def test_the_generator_of_the_newest_whole_one(tmp_path, capsys):
     before = contents(folder)
     assert checkpoints.restore_generator(fresh.generator, tmp_path) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == f"{folder}: ckpt-2.index is damaged (left there); using step 1"
+    assert line == f"{folder}: ckpt-2.index is corrupt (left there); using step 1"
     latents = np.ones((2, 4), "float32")
     assert_array_equal(fresh(latents), gan(latents))
-    with pytest.raises(UserError, match=r"--checkpoint=2: ckpt-2\.index is damaged, in "):
+    with pytest.raises(UserError, match=r"--checkpoint=2: ckpt-2\.index is corrupt, in "):
         checkpoints.restore_generator(fresh.generator, tmp_path, 2)
     with pytest.raises(UsageError, match=r"--checkpoint=3: not kept in .*; choose from 1, 2"):
         checkpoints.restore_generator(fresh.generator, tmp_path, 3)
@@ -260,7 +260,7 @@ def test_a_full_disk_leaves_the_checkpoints_before(size, tmp_path):
         save(saved, 2)
     assert str(refusal.value) == (
         f"{tmp_path}: the checkpoint of step 2 cannot be saved: File too large; make room "
-        "there; the same command goes on from ckpt-1"
+        "there; the same command resumes from ckpt-1"
     )
     assert contents(tmp_path) == before
     save(simple(tmp_path), 2)

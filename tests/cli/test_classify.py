@@ -62,7 +62,7 @@ def test_what_is_told(asked, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ([], "--dataset: needed; see gan-keras-classifier --help"),
+        ([], "--dataset: required; see gan-keras-classifier --help"),
         (["--dataset=digits", "--channels=2"], "--channels=2: choose from 1, 3"),
         (["--dataset=digits", "--image_size=0"], "--image_size=0: must be at least 1"),
         (["--dataset=digits", "--seed=-1"], "--seed=-1: must be at least 0"),

@@ -1,5 +1,10 @@
 """Reading flags, and one line for a user's mistake."""
 
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 from absl import flags as absl_flags
 
@@ -51,6 +56,38 @@ def test_a_mistake_is_one_line_and_a_status(error, status, capsys):
     captured = capsys.readouterr()
     assert captured.err == "program: --x=1: no\n"
     assert captured.out == ""
+
+
+@pytest.mark.parametrize("where", ["stdout", "stderr"])
+def test_a_command_whose_reader_has_gone_ends_quietly(where):
+    """As `command | head`: no trace, from the command as from the interpreter's own end."""
+    code = (
+        "import logging, sys; from gan_keras.cli import flags\n"
+        "def command():\n"
+        "    logging.getLogger('gan_keras.x').info('information')\n"
+        "    logging.getLogger('gan_keras.x').warning('warning')\n"
+        f"    print('x' * 100_000, file=sys.{where})\n"
+        "    print('end', file=sys.stderr)\n"
+        "sys.exit(flags.guarded('program', command))"
+    )
+    other = "stderr" if where == "stdout" else "stdout"
+    reader, writer = os.pipe()
+    os.close(reader)
+    streams = {where: writer, other: subprocess.PIPE}
+    done = subprocess.run([sys.executable, "-c", code], text=True, timeout=60, **streams)
+    os.close(writer)
+    assert done.returncode == 128 + signal.SIGPIPE
+    assert getattr(done, other) == {"stdout": "information\n", "stderr": "warning\n"}[other]
+
+
+def test_no_folder_for_temporary_files_is_one_line(tmp_path, monkeypatch, capsys):
+    def missing():
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(flags.tempfile, "TemporaryFile", missing)
+    assert flags.guarded("program", flags.import_tensorflow) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("program: TMPDIR: no folder for temporary files: No usable")
 
 
 def test_a_defect_is_not_hidden_as_a_mistake():

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from gan_keras import client
 from gan_keras.cli import flags, sample
 from gan_keras.drawing import images
 from gan_keras.errors import UserError
@@ -41,7 +40,7 @@ class FakeClient:
 
 @pytest.fixture(autouse=True)
 def fake(monkeypatch, tmp_path):
-    monkeypatch.setattr(client, "Client", FakeClient)
+    monkeypatch.setattr("gan_keras.client.Client", FakeClient)
     monkeypatch.setattr(flags, "import_tensorflow", lambda: None)
     monkeypatch.setattr(FakeClient, "made", None)
     monkeypatch.setattr(FakeClient, "asked", None)
@@ -77,6 +76,37 @@ def test_every_flag_reaches_the_client(fake):
     assert fake.asked == (1, -9, None)
     assert sample.run([*server, "--version_label=stable"]) == 0
     assert fake.made == ("example.org:80", "grpc", "faces", 1.5, None, "stable")
+
+
+def test_one_picture_is_a_file_of_its_own_size(tmp_path, capsys):
+    assert sample.run(["--count=1", "--seed=7"]) == 0
+    assert_array_equal(images.decode_png((tmp_path / "grid.png").read_bytes()), pictures(1, 7)[0])
+    assert "wrote grid.png: 1 picture of 8x8x1 in " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("server", ["http://example.org:80", "HTTP://example.org:80/"])
+def test_a_url_is_asked_over_rest(fake, capsys, server):
+    assert sample.run([f"--server={server}", "--count=2"]) == 0
+    assert fake.made[:2] == ("example.org:80", "rest")
+    printed, following = capsys.readouterr().out.splitlines()
+    assert printed.endswith(" from example.org:80 over rest")
+    # And so is what is asked next.
+    assert sample.run(shlex.split(following.removeprefix("next:  "))[1:]) == 0
+    assert fake.made[:2] == ("example.org:80", "rest")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--server=https://example.org:80"], "are not encrypted; give HOST:PORT or http://"),
+        (["--server=http://example.org:80", "--transport=grpc"], "leave --transport=grpc away"),
+    ],
+)
+def test_a_url_of_something_else_is_one_line(fake, capsys, argv, message):
+    assert sample.run(argv) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert fake.made is None
 
 
 def test_tensorflow_is_imported_quietly_and_for_grpc_only(monkeypatch):

@@ -1,4 +1,4 @@
-"""`classes.json`: names there and back, none where there are none, and files that are damaged."""
+"""`classes.json`: names there and back, none where there are none, and files that are corrupt."""
 
 import pytest
 

@@ -40,7 +40,7 @@ def test_a_run_of_the_first_version_is_what_it_was(tmp_path):
     assert (config.held_out, config.evaluate_every, config.ema_decay) == (0, 0, 0)
     assert (config.discriminator_learning_rate, config.learning_rate_decay) == (0, 1)
     assert config.instance_noise == 0
-    # So the same command goes on with it, in the precision that it began in.
+    # So the same command resumes the run with it, in the precision that it began in.
     wanted = configs.from_preset("mlp", seed=7, mixed_precision=config.mixed_precision)
     configs.check_resumable(config, wanted, tmp_path)
     assert set(config_file.FIRST_FIELDS) == set(json.loads(FIRST))
@@ -52,7 +52,7 @@ def test_fields_of_a_newer_version_are_named(tmp_path):
         configs.load(tmp_path)
     assert str(caught.value) == (
         rf"{tmp_path}/config.json: has fields that gan_keras 0.1.0 does not know (\n, spectral), "
-        "as a newer version writes them; install that, or name another --workdir"
+        "as a newer version writes them; install that, or choose another --workdir"
     )
 
 

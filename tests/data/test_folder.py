@@ -196,7 +196,7 @@ def test_a_picture_with_much_text_is_no_bomb_but_broken(tmp_path, folder_config)
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda path: None, "no such folder; give a folder of pictures"),
+        (lambda path: None, "folder not found; give a folder of pictures"),
         (lambda path: path.write_text(""), "not a folder; give a folder of pictures"),
         (lambda path: path.mkdir(), "no gif, jpg, jpeg, png, webp files in .*; name a folder"),
         (
@@ -214,7 +214,7 @@ def test_a_folder_without_pictures_is_refused(tmp_path, folder_config, make, pro
 
 def test_a_folder_of_broken_pictures_is_refused(tmp_path, folder_config):
     (tmp_path / "a.png").write_text("broken")
-    problem = "none of the 1 picture files can be read, as a.png: no picture .*; name another"
+    problem = "none of the 1 picture files can be read, as a.png: no picture .*; choose another"
     for cache_dir in (None, tmp_path / "cache"):
         with pytest.raises(UsageError, match=problem):
             data.load(folder_config(tmp_path), cache_dir=cache_dir)
@@ -223,9 +223,9 @@ def test_a_folder_of_broken_pictures_is_refused(tmp_path, folder_config):
 def test_an_empty_path_and_a_bare_folder_are_explained(tmp_path, folder_config):
     with pytest.raises(UsageError, match="--dataset=folder:: no folder named; give"):
         data.load(folder_config(""))
-    with pytest.raises(UsageError, match="--dataset=folder:~nobody-here/x: no such folder; give"):
+    with pytest.raises(UsageError, match="--dataset=folder:~nobody-here/x: folder not found; give"):
         data.load(folder_config("~nobody-here/x"))
-    with pytest.raises(UsageError, match="xx: no such folder; give"):
+    with pytest.raises(UsageError, match="xx: folder not found; give"):
         data.load(folder_config("x" * 5000))
     bare = folder_config("x").__class__(dataset=str(tmp_path))
     with pytest.raises(UsageError, match=f"is named with --dataset=folder:{tmp_path}$"):

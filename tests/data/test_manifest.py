@@ -123,7 +123,7 @@ def test_damage_to_what_was_kept_of_changed_pictures_is_named(begun):
     pixels.write_bytes(bytes(pixels.stat().st_size))
     remove(folder)
     problem = (
-        rf"^--dataset=folder:{folder}: what the run keeps of its images is damaged, and they have "
+        rf"^--dataset=folder:{folder}: what the run keeps of its images is corrupt, and they have "
         "changed since it began; restore them as they were, or train into another --workdir$"
     )
     for _ in range(2):
@@ -136,7 +136,7 @@ def test_a_record_with_a_flipped_bit_is_not_believed(begun):
     content = bytearray((kept / record.FILE).read_bytes())
     content[content.index(b"03.png")] ^= 1
     (kept / record.FILE).write_bytes(content)
-    with pytest.raises(UserError, match=r"images\.json: damaged .*delete it$"):
+    with pytest.raises(UserError, match=r"images\.json: corrupt .*delete it$"):
         data.load(config, cache_dir=kept, resumes=True)
 
 
@@ -167,7 +167,7 @@ def test_an_older_run_has_no_record_and_gets_one(begun):
 def test_a_damaged_record_is_named_in_one_line(begun, text):
     config, _, kept = begun
     (kept / record.FILE).write_text(text, encoding="latin-1")
-    with pytest.raises(UserError, match=r"images\.json: damaged .*delete it$") as caught:
+    with pytest.raises(UserError, match=r"images\.json: corrupt .*delete it$") as caught:
         data.load(config, cache_dir=kept, resumes=True)
     assert "\n" not in str(caught.value)
 

@@ -1,6 +1,7 @@
 """Workers that find each other, and one line where they do not."""
 
 import contextlib
+import hashlib
 import json
 import re
 import socket
@@ -105,11 +106,13 @@ def test_who_does_not_answer_is_named(addresses):
     assert "\n" not in message
 
 
-def test_who_is_awaited_is_told_meanwhile(addresses, monkeypatch):
+def test_who_is_awaited_is_told_meanwhile(addresses, monkeypatch, caplog):
     monkeypatch.setattr(cluster, "REPORT_SECONDS", 0.0)
-    said, found = [], addresses(2)
+    caplog.set_level("INFO", "gan_keras")
+    found = addresses(2)
     with pytest.raises(UserError):
-        cluster.meet(of(found, 0), 0.5, said.append)
+        cluster.meet(of(found, 0), 0.5)
+    said = caplog.messages
     assert said
     assert all(line.startswith(f"waiting for worker 1 ({found[1]}), ") for line in said)
 
@@ -132,16 +135,30 @@ def greet(address, greeting):
             continue
 
 
+def proven(greeting, secret):
+    """With the proof of a secret, by RFC 2104's own formula."""
+    said = json.dumps([greeting["rank"], greeting["addresses"]]).encode()
+    key = secret.ljust(64, b"\0")
+    inner, outer = (bytes(byte ^ mask for byte in key) for mask in (0x36, 0x5C))
+    inside = hashlib.sha256(inner + said).digest()
+    return {**greeting, "proof": hashlib.sha256(outer + inside).hexdigest()}
+
+
 @pytest.mark.parametrize(
     ("rank", "others", "message"),
     [
         (0, None, "another process is worker 0 too"),
         (1, ["x:1", "y:1"], "another process has the cluster x:1, y:1"),
+        (2, None, "another process is worker 2, of which there is none"),
     ],
 )
-def test_processes_that_do_not_agree_are_told(rank, others, message, addresses):
+def test_who_proves_the_secret_and_does_not_agree_ends_it(
+    rank, others, message, addresses, monkeypatch
+):
+    monkeypatch.setenv(cluster.SECRET, "a secret")
     found = addresses(2)
-    greeting = json.dumps({"rank": rank, "addresses": others or found}).encode()
+    greeting = proven({"rank": rank, "addresses": others or found}, b"a secret")
+    greeting = json.dumps(greeting).encode()
     thread = threading.Thread(target=greet, args=[found[0], greeting])
     thread.start()
     with pytest.raises(UsageError, match=message):
@@ -149,13 +166,78 @@ def test_processes_that_do_not_agree_are_told(rank, others, message, addresses):
     thread.join()
 
 
-def test_strangers_at_the_port_are_no_workers(addresses):
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", "is no greeting"),
+        (b'{"rank": 1, "addresses": ["x"]}', "another process has the cluster x, this one"),
+        (b'{"rank": 1, "addresses": "x"}', "is no greeting"),
+        (b'{"rank": [], "addresses": ["x"]}', "is no greeting"),
+        (b'{"rank": 1, "addresses": null}', "is no greeting"),
+        (b'{"a":' * 10_000, "is no greeting"),
+        (b'{"rank": 0, "addresses": [OURS]}', "another process is worker 0 too"),
+        (b'{"rank": 7, "addresses": [OURS]}', "another process is worker 7, of which"),
+        (b'{"rank": true, "addresses": [OURS]}', "is no greeting"),
+    ],
+)
+def test_strangers_at_the_port_are_no_workers(addresses, caplog, said, told):
+    """They end nothing, and are told of once, however often they come."""
+    found, heard = addresses(2), threading.Event()
+    said = said.replace(b"OURS", ", ".join(f'"{address}"' for address in found).encode())
+
+    def strangers():
+        for _ in range(3):
+            greet(found[0], said)
+        heard.set()
+
+    results = []
+
+    def meet(rank):
+        results.append(cluster.meet(of(found, rank), 60))
+
+    threads = [threading.Thread(target=target) for target in (strangers, lambda: meet(0))]
+    for thread in threads:
+        thread.start()
+    heard.wait(60)
+    meet(1)
+    for thread in threads:
+        thread.join(60)
+    assert results == [None, None]
+    (line,) = {message for message in caplog.messages if "stranger" in message}
+    assert line.startswith("ignored a stranger from 127.0.0.1: ")
+    assert told in line
+    assert len(caplog.messages) <= 2  # One for each who was there to hear it.
+
+
+@pytest.mark.parametrize("proof", [None, 1, "0" * 64, "other"])
+def test_who_does_not_know_the_secret_is_a_stranger(addresses, monkeypatch, caplog, proof):
+    monkeypatch.setenv(cluster.SECRET, "a secret")
     found = addresses(2)
-    thread = threading.Thread(target=greet, args=[found[0], b"GET / HTTP/1.1\r\n\r\n"])
-    thread.start()
-    with pytest.raises(UserError, match="no answer from worker 1"):
-        cluster.meet(of(found, 0), 1.0)
-    thread.join()
+    greeting = {"rank": 1, "addresses": found}
+    greeting = proven(greeting, b"another") if proof == "other" else greeting | {"proof": proof}
+    with pytest.raises(cluster._Stranger, match="does not know the secret of GAN_KERAS_CLUSTER"):
+        cluster._understood(of(found, 0), json.dumps(greeting).encode())
+
+
+def test_who_drips_holds_nobody_up(addresses, monkeypatch):
+    """The time of reading is for all that somebody says, not for each byte of it."""
+    now = [0.0]
+    monkeypatch.setattr(cluster.time, "monotonic", lambda: now[0])
+
+    class Line:
+        read = 0
+
+        def settimeout(self, seconds):
+            assert seconds <= cluster.DIAL_SECONDS - now[0]
+
+        def recv(self, size):
+            now[0] += 0.9 * cluster.DIAL_SECONDS
+            self.read += 1
+            return b"{"
+
+    line = Line()
+    assert cluster._read(line) == b"{{"
+    assert line.read == 2
 
 
 @pytest.mark.parametrize("here", [True, False], ids=["all", "one missing"])

@@ -77,7 +77,7 @@ def test_a_missing_classifier_is_one_line_with_the_command(tmp_path, monkeypatch
         f"{tmp_path}/gan_keras/classifiers/digits-8x8x1.npz: no classifier there; make it with: "
         "gan-keras-classifier --dataset=digits --image_size=8 --channels=1 '--data_dir=/my data'"
     )
-    with pytest.raises(UsageError, match=r"^--classifier=nowhere: no such file; make the usual"):
+    with pytest.raises(UsageError, match=r"^--classifier=nowhere: file not found; make the usual"):
         extractors.load("classifier", **WANTED, path="nowhere")
 
 

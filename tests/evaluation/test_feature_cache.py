@@ -94,16 +94,29 @@ def test_a_damaged_file_is_replaced(tmp_path, damage):
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_folder_that_cannot_be_written_costs_no_evaluation(tmp_path, capsys):
+def test_no_flipped_bit_is_believed_or_raises(tmp_path):
+    """Some reach the readers of zip and zlib: 20 of 2,544 made an error that was not foreseen."""
+    expected = feature_cache.features(Sums(), IMAGES, tmp_path)
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    for bit in range(8 * len(whole)):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(content)
+        kept = feature_cache._read(file, expected.shape)
+        # A few bits hold nothing, as the time of the archive.
+        assert kept is None or np.array_equal(kept, expected)
+
+
+def test_a_folder_that_cannot_be_written_costs_no_evaluation(tmp_path, caplog):
     (tmp_path / "file").write_text("")
     found = feature_cache.features(Sums(), IMAGES, tmp_path / "file")
     np.testing.assert_array_equal(found, Sums()(IMAGES))
-    errors = capsys.readouterr().err
-    assert errors.count("\n") == 1
-    assert "features are not kept: " in errors
+    (line,) = caplog.messages
+    assert "features are not kept: " in line
 
 
-def test_a_disk_that_fills_leaves_nothing(tmp_path, capsys, monkeypatch):
+def test_a_disk_that_fills_leaves_nothing(tmp_path, caplog, monkeypatch):
     def full(path, content):
         with open(path, "wb") as file:
             file.write(content[:7])
@@ -112,7 +125,7 @@ def test_a_disk_that_fills_leaves_nothing(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(feature_cache.Path, "write_bytes", full)
     np.testing.assert_array_equal(feature_cache.features(Sums(), IMAGES, tmp_path), Sums()(IMAGES))
     assert list(tmp_path.iterdir()) == []
-    assert "No space left on device" in capsys.readouterr().err
+    assert "No space left on device" in caplog.text
 
 
 def test_nothing_is_kept_of_what_needs_no_weights(tmp_path):

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from gan_keras import data, scoring
+from gan_keras import data
 from gan_keras.checkpoints import save_restore as checkpoints
 from gan_keras.cli import evaluate, train
 from gan_keras.config import config as configs
 from gan_keras.drawing.images import to_uint8
+from gan_keras.evaluation import image_scores, score_cards
 from gan_keras.evaluation import judge as evaluation
-from gan_keras.evaluation import score_cards
 from gan_keras.game.priors import PRIORS
 from gan_keras.metrics import frechet, kid, modes, neighbours, parzen
 from gan_keras.training import run as training
@@ -25,7 +25,7 @@ COUNT = 200
 def fewer_replicates():
     """Of the bootstrap: as few as it takes for an interval of 95 %."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scoring.images, "REPLICATES", 40)
+        patch.setattr(image_scores, "REPLICATES", 40)
         yield
 
 

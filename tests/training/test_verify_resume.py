@@ -94,7 +94,7 @@ def test_a_run_that_resumes_exactly(small_run, capsys):
     assert verify_resume.run([f"--workdir={small_run}", "--steps=3"]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith("resumes exactly: ")
-    assert last.endswith("variables are equal bit for bit after 1 + 2 steps from step 30")
+    assert last.endswith("variables are bit-identical after 1 + 2 steps from step 30")
     assert files(small_run) == before
 
 

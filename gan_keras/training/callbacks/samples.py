@@ -32,7 +32,7 @@ class Samples(keras.callbacks.Callback):
         look: What to draw; has `count`, the number of latents it wants, and `draw(gan, latents)`,
             which returns a uint8 (height, width, channels) picture and a dict of scalars. It
             adds labels itself, where the GAN takes them.
-        real: A picture of real data to hold the others against, or None.
+        real: A picture of real data to compare with, or None.
     """
 
     def __init__(self, writer, folder, every, look, real=None):

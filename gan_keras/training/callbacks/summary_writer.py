@@ -101,7 +101,7 @@ class CheckedSummaryWriter:
                 path.unlink(missing_ok=True)
             raise UserError(
                 f"{self.path or self.folder}: events cannot be written: {files.why(error)}, and "
-                "the same command goes on from the newest checkpoint"
+                "the same command resumes from the newest checkpoint"
             ) from None
         self.writer = writer
 
