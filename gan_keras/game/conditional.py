@@ -21,7 +21,7 @@ class ConditionalGAN(GAN):
     Args:
         generator: Model from [latents, labels] to images.
         discriminator: Model from [images, labels] to logits (batch, 1).
-        As in GAN, all others.
+        **kwargs: As of GAN.
     """
 
     def _rounds(self, data):

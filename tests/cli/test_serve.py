@@ -73,7 +73,7 @@ def mistake(capsys, *arguments):
         (["--rest_api_port=-1"], "rest_api_port"),
         (["--file_system_poll_wait_seconds=-1"], "file_system_poll_wait_seconds"),
         ([], "--model_base_path: required, or --model_config_file"),
-        (["--model_base_path="], "--model_base_path: needed"),
+        (["--model_base_path="], "--model_base_path: required"),
         (["--model_base_path=e", "--model_name="], "--model_name=: must be a name"),
         (["--port=0", "--rest_api_port=0"], "--port=0 and --rest_api_port=0: both are off"),
         (["--port=9", "--rest_api_port=9"], "--port and --rest_api_port are both 9"),

@@ -167,7 +167,7 @@ def test_modes_of_a_mixture_that_is_met_exactly():
 @pytest.mark.parametrize(
     ("flags", "code", "named"),
     [
-        ((), 2, "--workdir: needed"),
+        ((), 2, "--workdir: required"),
         (("--workdir=nowhere",), 1, "nowhere: no config.json"),
         (("--workdir={run}", "--metrics=beauty"), 2, "--metrics=beauty: choose from frechet"),
         (("--workdir={run}", "--extractor=eyes"), 2, "--extractor=eyes: choose from"),

@@ -290,8 +290,8 @@ def test_an_empty_workdir_is_one_line(made, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("argv", "named"),
     [
-        ([], "--workdir: needed"),
-        (["--workdir=x"], "--export_dir: needed"),
+        ([], "--workdir: required"),
+        (["--workdir=x"], "--export_dir: required"),
         (["--workdir=x", "--export_dir=y", "--version=one"], "--version=one"),
     ],
 )

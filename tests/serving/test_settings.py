@@ -110,7 +110,7 @@ def test_flags(tmp_path, monkeypatch):
     (model,) = settings.from_flags("g", "exports/digits")
     assert (model.name, model.base_path) == ("g", tmp_path / "exports/digits")
     assert (model.newest, model.specific, model.labels) == (1, None, {})
-    with pytest.raises(UsageError, match="--model_base_path: needed"):
+    with pytest.raises(UsageError, match="--model_base_path: required"):
         settings.from_flags("g", None)
     for name in ("", "a/b", "a:b"):
         with pytest.raises(UsageError, match=f"--model_name={name}: must be"):
