@@ -8,7 +8,7 @@ pytestmark = pytest.mark.faults
 TIMES = 500
 
 
-def test_damage(tmp_path, capsys):
-    older, lost = test_checkpoints.survive_damage(tmp_path, TIMES, 1, capsys)
+def test_damage(tmp_path, capsys, caplog):
+    older, lost = test_checkpoints.survive_damage(tmp_path, TIMES, 1, caplog)
     with capsys.disabled():
         print(f"{TIMES} damaged folders: {older} went by an older step, {lost} had none whole")

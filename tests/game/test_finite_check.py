@@ -148,7 +148,7 @@ REPLICAS = """
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from gan_keras import health
+from gan_keras.game import finite_check as health
 from tests.game import test_finite_check as t
 with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
     gan, healthy = t.make(), t.make()
