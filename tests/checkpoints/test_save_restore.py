@@ -326,7 +326,9 @@ def test_a_checkpoint_of_another_network_is_one_line(small_run, tmp_path):
     for restore in (
         lambda: checkpoints.restore_latest(checkpoints.manager(gan, workdir, 3)),
         lambda: checkpoints.restore_generator(gan.generator, workdir),
-        lambda: checkpoints.restore_generator(other, workdir),
+        lambda: checkpoints.restore_generator(
+            keras.Sequential([keras.Input([2]), keras.layers.Dense(3)]), workdir
+        ),
     ):
         with pytest.raises(UserError, match="is not one of this configuration") as caught:
             restore()
