@@ -58,26 +58,39 @@ def test_a_mistake_is_one_line_and_a_status(error, status, capsys):
     assert captured.out == ""
 
 
-@pytest.mark.parametrize("where", ["stdout", "stderr"])
-def test_a_command_whose_reader_has_gone_ends_quietly(where):
-    """As `command | head`: no trace, from the command as from the interpreter's own end."""
-    code = (
-        "import logging, sys; from gan_keras.cli import flags\n"
-        "def command():\n"
-        "    logging.getLogger('gan_keras.x').info('information')\n"
-        "    logging.getLogger('gan_keras.x').warning('warning')\n"
-        f"    print('x' * 100_000, file=sys.{where})\n"
-        "    print('end', file=sys.stderr)\n"
-        "sys.exit(flags.guarded('program', command))"
-    )
+def run_without_a_reader(where, code):
+    """Runs a command with a stream that nobody reads; its status, and the other stream's text."""
     other = "stderr" if where == "stdout" else "stdout"
     reader, writer = os.pipe()
     os.close(reader)
     streams = {where: writer, other: subprocess.PIPE}
-    done = subprocess.run([sys.executable, "-c", code], text=True, timeout=60, **streams)
+    program = (
+        "import logging, sys; from gan_keras.cli import flags\n"
+        f"def command():\n{code}"
+        "sys.exit(flags.guarded('program', command))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], text=True, timeout=60, **streams)
     os.close(writer)
-    assert done.returncode == 128 + signal.SIGPIPE
-    assert getattr(done, other) == {"stdout": "information\n", "stderr": "warning\n"}[other]
+    return done.returncode, getattr(done, other)
+
+
+@pytest.mark.parametrize("where", ["stdout", "stderr"])
+def test_a_command_whose_reader_has_gone_ends_quietly(where):
+    """As `command | head`: no trace, from the command as from the interpreter's own end."""
+    code = f"    print('x' * 100_000, file=sys.{where})\n    print('end', file=sys.stderr)\n"
+    assert run_without_a_reader(where, code) == (128 + signal.SIGPIPE, "")
+
+
+@pytest.mark.parametrize("where", ["stdout", "stderr"])
+def test_a_report_that_nobody_reads_ends_nothing(where):
+    """A run comes to its checkpoint, and a server goes on answering."""
+    code = (
+        "    logging.getLogger('gan_keras.x').info('information')\n"
+        "    logging.getLogger('gan_keras.x').warning('warning')\n"
+        "    print('out'); print('err', file=sys.stderr)\n"
+    )
+    expected = {"stdout": "warning\nerr\n", "stderr": "information\nout\n"}[where]
+    assert run_without_a_reader(where, code) == (0, expected)
 
 
 def test_no_folder_for_temporary_files_is_one_line(tmp_path, monkeypatch, capsys):

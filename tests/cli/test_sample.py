@@ -148,7 +148,7 @@ def test_the_next_command_begins_again_where_the_seeds_end(fake, capsys):
         ("--output=x.jpg", "--output=x.jpg: the name must end in .png"),
         ("--output=.", "--output=.: is a folder"),
         ("--cuont=3", "cuont"),
-        ("stray", "stray: an argument that is no flag"),
+        ("stray", "stray: unexpected argument"),
     ],
 )
 def test_a_bad_flag_is_one_line_and_2_before_the_server_is_asked(fake, capsys, argument, message):

@@ -67,7 +67,7 @@ def mistake(capsys, *arguments):
     ("arguments", "said"),
     [
         (["--prot=1"], "prot"),
-        (["exports"], "exports: an argument that is no flag"),
+        (["exports"], "exports: unexpected argument"),
         (["--port=x"], "--port=x"),
         (["--port=65536"], "port"),
         (["--rest_api_port=-1"], "rest_api_port"),
