@@ -137,6 +137,6 @@ def test_a_run_that_is_to_stop_saves_and_tells_in_one_line(tmp_path, capsys, mon
     (line,) = printed.err.splitlines()
     assert line.startswith("gan-keras-train: --on_collapse=stop: saved and stopped at step 2: ")
     assert "near-duplicates" in line
-    assert line.endswith("or go on with --on_collapse=warn")
+    assert line.endswith("or resume with --on_collapse=warn")
     assert printed.out.count("step 2: warning: ") == 1
     assert tf.train.latest_checkpoint(str(tmp_path / "checkpoints")).endswith("ckpt-2")
