@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,9 @@ import pytest
 # Before TensorFlow is imported by any test.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
+
+# A shell that starts the tests in the background lets them ignore it, and their processes too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 # A run that is small enough for a test and has all the parts of a real one; in one precision,

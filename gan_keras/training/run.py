@@ -179,7 +179,7 @@ def build(config, classes=0):
         latent_dim=config.latent_dim,
         width=config.width,
         seed=config.seed,
-        precision=config.mixed_precision,
+        precision=precision.choose(config.mixed_precision, config.network)[0],
         classes=classes,
     )
     gan = (ConditionalGAN if classes else GAN)(

@@ -162,7 +162,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_training(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"file: cannot be made: .*; choose another"):
         classifier.make(DIGITS, tmp_path / "file" / "a.npz")
-    with pytest.raises(UserError, match="is a folder; name a file in it"):
+    with pytest.raises(UserError, match="is a folder; choose a file in it"):
         classifier.make(DIGITS, tmp_path)
 
 

@@ -149,7 +149,7 @@ def test_config_file_is_the_resolved_configuration(small_run):
 def test_dry_run_tells_and_leaves_nothing(tmp_path, capsys):
     assert train.run([*SMALL, f"--workdir={tmp_path / 'run'}", "--dry_run"]) == 0
     printed = capsys.readouterr().out
-    assert '"latent_dim": 8' in printed
+    assert "latent_dim=8" in printed
     assert "digits, 1,797 images 16x16x1, in memory" in printed
     assert "float32 (16, 16, 16, 1), from -1.00 to 1.00" in printed
     assert "generator: " in printed

@@ -108,7 +108,7 @@ def test_a_run_that_does_not_is_found_out(small_run, monkeypatch, capsys):
             if "momentum" in variable.path:
                 variable.assign(np.zeros(variable.shape, variable.dtype))
 
-    monkeypatch.setattr(checkpoints, "restore_latest", forgetful)
+    monkeypatch.setattr("gan_keras.checkpoints.restore_latest", forgetful)
     before = files(small_run)
     assert verify_resume.run([f"--workdir={small_run}", "--steps=4", "--checkpoint=20"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
