@@ -61,7 +61,7 @@ def main():
 
     title("Done")
     print(f"pictures from the server:  {SERVED} (the same over gRPC and REST)")
-    print(f"sevens, by their label:     {SEVENS}")
+    print(f"sevens, by their label:    {SEVENS}")
     print(f"a row per digit, by step:  {WORKDIR}/samples/")
     print(f"the run, to resume:        {WORKDIR}/")
     print(f"what was served:           {EXPORT_DIR}/")
