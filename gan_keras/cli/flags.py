@@ -77,9 +77,7 @@ def guarded(program, command):
             try:
                 stream.flush()
             except BrokenPipeError:
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, descriptor)
-                os.close(nowhere)
+                _discard(descriptor)
             except (AttributeError, OSError, ValueError):
                 pass  # Closed from the start, or no file.
         return 128 + signal.SIGPIPE
@@ -109,9 +107,16 @@ class _Lines(logging.Handler):
             print(record.getMessage(), file=stream, flush=True)
         except BrokenPipeError:
             # Or the lines that are left would fail again at the interpreter's end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            _discard(stream.fileno())
         except (OSError, ValueError):  # a full disk, a closed stream
             pass
+
+
+def _discard(descriptor):
+    """Lets what is written to a descriptor go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 @contextlib.contextmanager

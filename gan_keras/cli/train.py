@@ -12,13 +12,24 @@ from gan_keras.cli import flags
 # What belongs together in the help.
 GROUPS = {
     "Run": ("preset", "workdir", "dry_run", "steps", "seed"),
-    "Data": ("dataset", "data_dir", "held_out", "image_size", "channels", "batch_size"),
+    "Data": (
+        "dataset",
+        "data_dir",
+        "held_out",
+        "image_size",
+        "channels",
+        "conditional",
+        "batch_size",
+    ),
     "Networks": ("network", "width", "latent_dim", "prior"),
     "Game": (
         "generator_loss",
         "discriminator_steps",
         "instance_noise",
         "instance_noise_steps",
+        "r1_weight",
+        "r2_weight",
+        "penalty_every",
         "ema_decay",
         "on_collapse",
     ),
@@ -27,7 +38,9 @@ GROUPS = {
         "learning_rate",
         "discriminator_learning_rate",
         "learning_rate_decay",
+        "learning_rate_schedule",
         "beta_1",
+        "beta_2",
         "momentum",
         "final_momentum",
         "momentum_steps",
@@ -151,8 +164,13 @@ def _train(values):
     else:
         print(f"trained to step {outcome.last_step:,}: checkpoints, logs, samples in {workdir}")
     print(f"watch:  tensorboard --logdir {workdir}/logs")
-    print(f"score:  gan-keras-evaluate --workdir {workdir}")
+    score = f"score:  gan-keras-evaluate --workdir {workdir}"
     if config.dataset in configs.DENSITIES:
+        print(score)
         return
+    from gan_keras import evaluation
+
+    extractor = evaluation.extractor_for(config)
+    print(score if extractor == "classifier" else f"{score} --extractor={extractor}")
     name = Path(workdir).name
     print(f"export: gan-keras-export --workdir {workdir} --export_dir exports/{name}")

@@ -218,10 +218,10 @@ def extractor_for(config):
     if default_path(config.dataset, config.image_size, config.channels).is_file():
         return "classifier"
     try:
-        labels = data.load(config).labels()
+        classes = data.class_names(config)
     except UsageError:  # It has none.
         return "pixels"
-    return "classifier" if len(np.unique(labels)) > 1 else "pixels"
+    return "classifier" if len(classes) > 1 else "pixels"
 
 
 def command(dataset, image_size, channels, data_dir=""):

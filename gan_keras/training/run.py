@@ -167,7 +167,7 @@ def build(config, classes=0):
     """Builds and compiles the GAN of a configuration, in the current strategy's scope.
 
     Args:
-        config: A Config whose precision is settled.
+        config: A Config; where its precision is `auto`, it is chosen as in `make_plan`.
         classes: Number of classes, whose labels the networks take; 0: none.
 
     Raises:

@@ -1,6 +1,7 @@
 """Whatever the command line says: a valid Config, or one line that names what is wrong."""
 
 import dataclasses
+import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -150,3 +151,10 @@ def test_a_folder_that_cannot_be_is_no_run(tmp_path, monkeypatch, workdir):
     (tmp_path / "file").write_text("")
     (tmp_path / "config.json").write_text("{}")
     assert outcome([f"--workdir={workdir}"]) == configs.from_preset("digits")
+
+
+def test_every_flag_stands_in_one_group_of_the_help(capsys):
+    with pytest.raises(SystemExit):
+        train._parse(["--help"])
+    shown = re.findall(r"^  --(\w+): ", capsys.readouterr().out, re.MULTILINE)
+    assert sorted(shown) == sorted([*NAMES, "workdir", "dry_run"])

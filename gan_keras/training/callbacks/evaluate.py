@@ -1,9 +1,14 @@
 """Scores while training."""
 
+import logging
+
 import keras
 import tensorflow as tf
 
+from gan_keras.errors import UserError
 from gan_keras.evaluation import score_cards
+
+logger = logging.getLogger(__name__)
 
 
 class Evaluate(keras.callbacks.Callback):
@@ -31,5 +36,8 @@ class Evaluate(keras.callbacks.Callback):
             return
         with self.writer.as_default(step):
             for card in self.judge.generator(self.model.sampler, step, self.run):
-                score_cards.save(card, self.folder)
                 tf.summary.scalar(f"scores/{card.metric}", card.value)
+                try:
+                    score_cards.save(card, self.folder)
+                except UserError as error:  # A score can be had again, what was trained cannot.
+                    logger.warning("%s", error)
