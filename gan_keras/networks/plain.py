@@ -5,7 +5,7 @@ D's gradient (game.penalties) means what it says.
 
 References:
     Radford et al. 2015, https://arxiv.org/abs/1511.06434
-    Initial weights: He et al. 2015, https://arxiv.org/abs/1502.01852
+    Initial weights: Glorot and Bengio 2010, http://proceedings.mlr.press/v9/glorot10a.html
 """
 
 import keras
@@ -45,18 +45,16 @@ def generator(shape, latent_dim, width, seed, classes=0):
     draw = WeightSeeds(seed, GENERATOR_WEIGHTS)
 
     inputs, x = labels.inputs(latent_dim, classes)
-    x = layers.Dense(start * start * filters[0], use_bias=False, kernel_initializer=_he(draw))(x)
+    x = layers.Dense(
+        start * start * filters[0], use_bias=False, kernel_initializer=_initializer(draw)
+    )(x)
     x = _leaky(normalise(layers.Reshape((start, start, filters[0]))(x)))
-    before = filters[0]
     for count in filters[1:]:
         x = DoublingConv2DTranspose(
-            count, 4, 2, "same", use_bias=False, kernel_initializer=_he_doubling(draw, before)
+            count, 4, 2, "same", use_bias=False, kernel_initializer=_initializer(draw)
         )(x)
         x = _leaky(normalise(x))
-        before = count
-    x = DoublingConv2DTranspose(
-        shape[-1], 4, 2, "same", kernel_initializer=_he_doubling(draw, before)
-    )(x)
+    x = DoublingConv2DTranspose(shape[-1], 4, 2, "same", kernel_initializer=_initializer(draw))(x)
     # Under a mixed precision policy the pixels are float32 all the same.
     images = layers.Activation("tanh", dtype="float32")(x)
     return keras.Model(inputs, images, name="generator")
@@ -83,11 +81,13 @@ def discriminator(shape, width, seed):
 
     images = x = keras.Input(shape, name="images")
     for i in range(halvings):
-        x = HalvingConv2D(filters_after(width, i), 4, 2, "same", kernel_initializer=_he(draw))(x)
+        x = HalvingConv2D(
+            filters_after(width, i), 4, 2, "same", kernel_initializer=_initializer(draw)
+        )(x)
         x = _leaky(x)
     x = layers.Flatten()(x)
-    x = _leaky(layers.Dense(FEATURES * width, kernel_initializer=_he(draw))(x))
-    logits = layers.Dense(1, dtype="float32", kernel_initializer=_he(draw, 1.0))(x)
+    x = _leaky(layers.Dense(FEATURES * width, kernel_initializer=_initializer(draw))(x))
+    logits = layers.Dense(1, dtype="float32", kernel_initializer=_initializer(draw))(x)
     return keras.Model(images, logits, name="discriminator")
 
 
@@ -95,11 +95,8 @@ def _leaky(x):
     return layers.LeakyReLU(negative_slope=SLOPE)(x)
 
 
-def _he(draw, gain=2.0):
-    return keras.initializers.VarianceScaling(gain, "fan_in", "normal", seed=draw)
-
-
-def _he_doubling(draw, filters):
-    # Each pixel of the result is a sum over 2 x 2 pixels of the image: not over 4 x 4, as Keras
-    # counts it.
-    return keras.initializers.RandomNormal(stddev=(2.0 / (4 * filters)) ** 0.5, seed=draw)
+def _initializer(draw):
+    # Not He's, though the rectifiers would ask for it: its weights of a layer with few inputs are
+    # ten times as large. Behind them normalisation makes G learn as much slower, and D, which has
+    # none, starts so steep that it wins before G has moved.
+    return keras.initializers.GlorotUniform(seed=draw)
