@@ -36,10 +36,7 @@ def _define(values):
         lower_bound=10,
         flag_values=values,
     )
-    absl_flags.DEFINE_integer(
-        "checkpoint", None, "Training step of the checkpoint (default: the newest).",
-        flag_values=values,
-    )  # fmt: skip
+    flags.define_checkpoint(values)
     absl_flags.DEFINE_string(
         "extractor",
         "classifier",
@@ -67,6 +64,7 @@ def _define(values):
 def _evaluate(values):
     if not values.workdir:
         raise UsageError(f"--workdir: required; see {PROGRAM} --help")
+    checkpoint = flags.checkpoint(values)
     configs.load(values.workdir)  # A wrong folder is reported before TensorFlow is imported.
     flags.import_tensorflow()
     from gan_keras import evaluation
@@ -75,7 +73,7 @@ def _evaluate(values):
         values.workdir,
         None if values.metrics is None else score_tables.metric_names(values.metrics),
         values.num_samples,
-        values.checkpoint,
+        checkpoint,
         values.extractor,
         values.classifier,
         values.seed,

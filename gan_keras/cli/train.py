@@ -57,6 +57,7 @@ GROUPS = {
         "sample_every",
         "checkpoint_every",
         "evaluate_every",
+        "keep_best",
         "keep_checkpoints",
     ),
 }
@@ -173,4 +174,5 @@ def _train(values):
     extractor = evaluation.extractor_for(config)
     print(score if extractor == "classifier" else f"{score} --extractor={extractor}")
     name = Path(workdir).name
-    print(f"export: gan-keras-export --workdir {workdir} --export_dir exports/{name}")
+    best = " --checkpoint=best" if config.keep_best else ""
+    print(f"export: gan-keras-export --workdir {workdir} --export_dir exports/{name}{best}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gan_keras import files
+from gan_keras.config import best_score
 from gan_keras.config import file as config_file
 from gan_keras.config.presets import PRESETS
 from gan_keras.errors import UsageError, UserError, visible
@@ -31,6 +32,7 @@ MAY_CHANGE = (
     "sample_every",
     "checkpoint_every",
     "evaluate_every",
+    "keep_best",
     "on_collapse",
 )
 
@@ -179,6 +181,11 @@ class Config:
     sample_every: int = _flag(500, "Steps between sample grids.", least=1)
     checkpoint_every: int = _flag(500, "Steps between checkpoints.", least=1)
     evaluate_every: int = _flag(0, "Steps between evaluations; 0: none while training.", least=0)
+    keep_best: str = _flag(
+        "",
+        "Score by which the best checkpoint of all evaluations is kept beside the newest ones, "
+        "as frechet_distance.",
+    )
     on_collapse: str = _flag(
         "warn",
         "When samples are near-duplicates, D(G(z)) stays at 0 or 1, or the generator's gradient "
@@ -194,6 +201,7 @@ class Config:
             raise UsageError(f"--preset={self.preset}: unknown; choose from {', '.join(PRESETS)}")
         if not self.dataset:
             raise UsageError("--dataset=: empty; name your pictures, as in --dataset=folder:/path")
+        best_score.check(self.keep_best, self.evaluate_every, self.dataset in DENSITIES)
         if self.conditional and self.dataset in DENSITIES:
             raise UsageError(f"--conditional: {self.dataset} has no classes; leave it out")
         if self.learning_rate_schedule == "cosine" and self.learning_rate_decay > 1:

@@ -40,7 +40,7 @@ def evaluate(
         workdir: Folder of the run.
         metrics: Names of the scores; all that the data has by default.
         num_samples: Generated samples, and real ones as far as there are so many.
-        step: Of the checkpoint; the newest by default.
+        step: Of the checkpoint, or `best`; the newest by default.
         extractor: Where features come from, of `extractors.EXTRACTORS`.
         classifier: File of the extractor `classifier`; the usual one by default.
         seed: Of the latents, the choice of real images, and the resampling.
@@ -116,6 +116,10 @@ class Judge:
             self.scores = ImageScores(
                 config, self.metrics, num_samples, extractor, classifier, seed
             )
+
+    def better(self, metric):
+        """Returns which of two scores is better, `lower` or `higher`."""
+        return self.known[metric][2]
 
     def generator(self, generator, step, run):
         """Returns the cards of a generator at a step of a run."""
@@ -208,16 +212,20 @@ def generate(generator, prior, count, seed, temperature=1.0):
     One that takes labels is given classes that are drawn, all with the same probability: as it
     is served, where nobody asks for a class.
     """
-    draw = [seed, configs.random_streams.EVALUATION]
-    latents = PRIORS[prior]((count, generator.inputs[0].shape[-1]), seed=draw)
-    latents *= temperature
+    z = temperature * latents(prior, count, generator.inputs[0].shape[-1], seed)
     classes = networks.classes_of(generator)
-    inputs = [latents, draw_labels(count, classes, draw)] if classes else [latents]
+    draw = [seed, configs.random_streams.EVALUATION]
+    inputs = [z, draw_labels(count, classes, draw)] if classes else [z]
     parts = [
         generator(_one_or_all([each[i : i + CHUNK] for each in inputs]), training=False).numpy()
         for i in range(0, count, CHUNK)
     ]
     return np.concatenate(parts)
+
+
+def latents(prior, count, latent_dim, seed):
+    """Returns the latents that are scored, a float32 tensor (count, latent_dim)."""
+    return PRIORS[prior]((count, latent_dim), seed=[seed, configs.random_streams.EVALUATION])
 
 
 def _one_or_all(inputs):

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from gan_keras.config import best_score
 from gan_keras.errors import UsageError
 from gan_keras.evaluation import intervals
 from gan_keras.evaluation.score_cards import NOISE, TRAINING_IMAGES, column
@@ -24,12 +25,11 @@ BEST = {
     "modes_covered": None,
     "high_quality": None,
 }
-ALIASES = {"fid": "frechet_distance", "kid": "kernel_distance"}
 
 
 def metric_names(words):
     """Returns the names of scores, of which some may be those of the literature."""
-    return [ALIASES.get(word.strip().lower(), word.strip()) for word in words]
+    return [best_score.full_name(word) for word in words]
 
 
 def select(groups):
