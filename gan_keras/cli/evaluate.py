@@ -56,6 +56,11 @@ def _define(values):
         lower_bound=0.0, upper_bound=10.0, flag_values=values,
     )  # fmt: skip
     absl_flags.DEFINE_boolean(
+        "neighbours", False,
+        "Draw samples beside the training images that are nearest to them, instead of scoring.",
+        flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_boolean(
         "references", True, "Whether to score real training images and uniform noise as well.",
         flag_values=values,
     )  # fmt: skip
@@ -69,6 +74,8 @@ def _evaluate(values):
     flags.import_tensorflow()
     from gan_keras import evaluation
 
+    if values.neighbours:
+        return _draw_neighbours(values, checkpoint)
     found = evaluation.evaluate(
         values.workdir,
         None if values.metrics is None else score_tables.metric_names(values.metrics),
@@ -84,3 +91,31 @@ def _evaluate(values):
     cards = f"{len(found)} card{'s' * (len(found) != 1)}"
     print(f"wrote {cards} to {values.workdir}/{score_cards.FOLDER}")
     print(f"compare: gan-keras-compare {values.workdir} ANOTHER")
+
+
+def _draw_neighbours(values, checkpoint):
+    if values.metrics is not None:
+        raise UsageError(
+            f"--metrics={','.join(values.metrics)}: not beside --neighbours; omit one of them"
+        )
+    from gan_keras import evaluation
+
+    found = evaluation.neighbours(
+        values.workdir,
+        checkpoint,
+        values.extractor,
+        values.classifier,
+        values.seed,
+        values.temperature,
+    )
+    median = found.card["median_distance"]
+    print(
+        f"median distance to the nearest of {found.card['training_images']:,} training images "
+        f"({found.card['extractor']['name']}): {median['generated']:.4g} of generated images, "
+        + (
+            "no other real images to compare with"
+            if median["real"] is None
+            else f"{median['real']:.4g} of real ones that were not trained on"
+        )
+    )
+    print(f"wrote {found.path}: in each row a generated image, then those nearest to it")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gan_keras.evaluation.judge import Judge as Judge
     from gan_keras.evaluation.judge import evaluate as evaluate
     from gan_keras.evaluation.judge import judge_while_training as judge_while_training
+    from gan_keras.evaluation.nearest import neighbours as neighbours
     from gan_keras.evaluation.point_scores import edges as edges
     from gan_keras.evaluation.point_scores import jsd as jsd
 
@@ -29,8 +30,17 @@ _HOMES = {
     "extractor_for": "gan_keras.evaluation.classifier",
     "jsd": "gan_keras.evaluation.point_scores",
     "judge_while_training": "gan_keras.evaluation.judge",
+    "neighbours": "gan_keras.evaluation.nearest",
 }
 
-__all__ = ["Judge", "edges", "evaluate", "extractor_for", "jsd", "judge_while_training"]
+__all__ = [
+    "Judge",
+    "edges",
+    "evaluate",
+    "extractor_for",
+    "jsd",
+    "judge_while_training",
+    "neighbours",
+]
 
 __getattr__ = lazy(__name__, _HOMES)

@@ -69,6 +69,26 @@ class LoadedGenerator:
         columns[contract.LABEL] = self._labels(label, len(seeds))
         return self._rows(contract.SAMPLE_LABEL_SIGNATURE, columns)
 
+    def latents(self, count: int, seed: int = 0) -> np.ndarray:
+        """The latent vectors that `sample` makes pictures of, to go on from.
+
+        Args:
+            count: As of `sample`.
+            seed: As of `sample`.
+
+        Returns:
+            (count, latent_dim) float32, for `generate`.
+
+        Raises:
+            UsageError: count or seed out of range.
+            UserError: an export of a version that did not have this.
+        """
+        seeds = np.array(arguments.seeds(count, seed), np.int64)
+        if contract.SEED_LATENTS_SIGNATURE not in self._functions:
+            raise UserError(f"{self.path}: gives no latents of seeds; export the run again")
+        columns = {contract.SEED: seeds}
+        return self._rows(contract.SEED_LATENTS_SIGNATURE, columns, contract.LATENTS)
+
     def generate(self, latents: Any, label: int | str | Sequence[int] | None = None) -> np.ndarray:
         """Pictures of given latent vectors.
 
@@ -105,13 +125,13 @@ class LoadedGenerator:
             raise UsageError(f"label={strange[0]}: must be from 0 to {len(self.classes) - 1}")
         return numbers
 
-    def _rows(self, signature, columns):
+    def _rows(self, signature, columns, output=contract.IMAGES):
         function = self._functions[signature]
         count = len(next(iter(columns.values())))
         answers = []
         for rows in arguments.batches(count):
             batch = {name: tf.constant(values[rows]) for name, values in columns.items()}
-            answers.append(function(**batch)[contract.IMAGES].numpy())
+            answers.append(function(**batch)[output].numpy())
         return np.concatenate(answers)
 
 
@@ -130,7 +150,7 @@ def load(path: str | Path, checkpoint: int | str | None = None) -> LoadedGenerat
         checkpoint: Of a run's folder: training step, or `best`.
 
     Returns:
-        The generator, with `sample` and `generate`.
+        The generator, with `sample`, `latents` and `generate`.
 
     Raises:
         UserError: neither is there, or it cannot be read.

@@ -88,6 +88,7 @@ def test_signatures_of_a_conditional_generator(exported):
     seed, label = {"seed": (tf.int64, [None])}, {"label": (tf.int64, [None])}
     assert inputs == {
         "serving_default": {"latents": (tf.float32, [None, LATENT_DIM])} | label,
+        "latents": seed,
         "sample": seed,
         "png": seed,
         "sample_label": seed | label,
