@@ -62,6 +62,8 @@ GROUPS = {
     ),
 }
 
+PICTURES, FOLDER = "pictures", "folder:"  # The preset of a person's own pictures; their prefix.
+
 PROGRAM = "gan-keras-train"
 SUMMARY = (
     "Trains a generative adversarial network into a folder. Ctrl-C saves and stops; "
@@ -118,7 +120,8 @@ def _help(item):
 def _config(values):
     """Returns the Config that the flags ask for, and the folder of the run.
 
-    Without --preset a folder that holds a run resumes with that run's configuration.
+    Without --preset a folder that holds a run resumes with that run's configuration. Of a folder
+    of pictures, what is in it decides what no flag says.
     """
     given = {
         item.name: values[item.name].value
@@ -126,10 +129,39 @@ def _config(values):
         if values[item.name].value is not None
     }
     workdir = values.workdir
+    of_pictures = given.get("preset", PICTURES) == PICTURES
+    if of_pictures and given.get("dataset", "").startswith(FOLDER):
+        name = given.get("preset") or os.path.basename(os.path.abspath(given["dataset"]))
+        workdir = workdir or f"runs/{name}"
+        if not os.path.exists(Path(workdir, configs.CONFIG_FILE)):
+            return configs.from_preset(PICTURES, **_chosen(given), **_of_fields(given)), workdir
+        given = {"conditional": configs.load(workdir).conditional, **given}
     if "preset" not in given and workdir and os.path.exists(Path(workdir, configs.CONFIG_FILE)):
         return dataclasses.replace(configs.load(workdir), **given), workdir
     config = configs.from_preset(**{"preset": "digits", **given})
     return config, workdir or f"runs/{config.preset}"
+
+
+def _of_fields(given):
+    return {name: value for name, value in given.items() if name != "preset"}
+
+
+def _chosen(given):
+    """Chooses the fields that the pictures of a folder decide and no flag has, and says why."""
+    print(f"looking at {given['dataset']}", flush=True)
+    flags.import_tensorflow()  # Which reading pictures does not need, and its room does.
+    from gan_keras import data
+
+    found = data.survey(given["dataset"])
+    fields = {}
+    for name, (value, reason) in configs.folder_choice.choose(found).items():
+        # Who names the preset wants its pictures; whether they have labels the folder knows.
+        if name in given or ("preset" in given and name in configs.PRESETS[PICTURES]):
+            continue
+        fields[name] = value
+        flag = f"--{name}={value}" if value is not False else f"--no{name}"
+        print(f"chose {'--' + name if value is True else flag}: {reason}")
+    return fields
 
 
 def _print_configuration(config, workdir):
