@@ -73,7 +73,8 @@ class Config:
     preset: str = _flag("digits", "Preset that the other fields default to.")
     dataset: str = _flag(
         "digits",
-        "`digits` (embedded), a TFDS image data set by its name, `folder:/path`, or a known "
+        "`digits` (embedded), a TFDS image data set by its name, stacked_mnist, `folder:/path`, "
+        "or a known "
         f"density: {', '.join(DENSITIES)}.",
     )
     data_dir: str = _flag("", "Folder of prepared TFDS data sets; else $TFDS_DATA_DIR.")
@@ -201,8 +202,9 @@ class Config:
             raise UsageError(f"--preset={self.preset}: unknown; choose from {', '.join(PRESETS)}")
         if not self.dataset:
             raise UsageError("--dataset=: empty; name your pictures, as in --dataset=folder:/path")
-        best_score.check(self.keep_best, self.evaluate_every, self.dataset in DENSITIES)
-        if self.conditional and self.dataset in DENSITIES:
+        of_points = self.dataset in DENSITIES
+        best_score.check(self.keep_best, self.evaluate_every, self.dataset, of_points)
+        if self.conditional and of_points:
             raise UsageError(f"--conditional: {self.dataset} has no classes; leave it out")
         if self.learning_rate_schedule == "cosine" and self.learning_rate_decay > 1:
             raise UsageError(

@@ -1,7 +1,7 @@
 """From a run to score cards: judge, features, and the scores of images and of points.
 
-TensorFlow is imported with the functions; `score_cards` needs none. `image_scores.ImageScores`
-and `point_scores.PointScores` have the same parts:
+TensorFlow is imported with the functions; `score_cards` needs none. `image_scores.ImageScores`,
+`stacked_scores.StackedScores` and `point_scores.PointScores` have the same parts:
 
     METRICS             metric: (the function that finds it, its unit, what is better)
     compute(f, x)       metric: (Interval, its method, details), for samples x by function f

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 import gan_keras
-from gan_keras import checkpoints, networks
+from gan_keras import checkpoints, data, networks
 from gan_keras import config as configs
 from gan_keras.errors import UsageError, UserError
 from gan_keras.evaluation import classifier as classifiers
 from gan_keras.evaluation import intervals, score_cards
 from gan_keras.evaluation.image_scores import ImageScores
 from gan_keras.evaluation.point_scores import PointScores
+from gan_keras.evaluation.stacked_scores import StackedScores
 from gan_keras.game import PRIORS, draw_labels
 
 logger = logging.getLogger(__name__)
@@ -99,7 +100,8 @@ class Judge:
         quiet=False,
     ):
         of_points = config.dataset in configs.DENSITIES
-        self.known = (PointScores if of_points else ImageScores).METRICS
+        of_images = StackedScores if config.dataset == data.STACKED else ImageScores
+        self.known = (PointScores if of_points else of_images).METRICS
         self.metrics = tuple(self.known) if metrics is None else tuple(metrics)
         for name in self.metrics:
             if name not in self.known:
@@ -113,9 +115,7 @@ class Judge:
         if of_points:
             self.scores = PointScores(config, seed)
         else:
-            self.scores = ImageScores(
-                config, self.metrics, num_samples, extractor, classifier, seed
-            )
+            self.scores = of_images(config, self.metrics, num_samples, extractor, classifier, seed)
 
     def better(self, metric):
         """Returns which of two scores is better, `lower` or `higher`."""

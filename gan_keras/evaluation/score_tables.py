@@ -24,6 +24,7 @@ BEST = {
     "jsd": 0.0,
     "modes_covered": None,
     "high_quality": None,
+    "mode_kl": 0.0,
 }
 
 

@@ -9,7 +9,7 @@ import gan_keras
 from gan_keras import checkpoints
 from gan_keras.cli import evaluate, export, train
 from gan_keras.config import best_score
-from gan_keras.evaluation import image_scores, point_scores, score_cards
+from gan_keras.evaluation import image_scores, point_scores, score_cards, stacked_scores
 
 FLAGS = ("--preset=ring", "--width=8", "--evaluate_every=10", "--checkpoint_every=10")
 FLAGS += ("--keep_best=jsd", "--keep_checkpoints=1", "--sample_every=100")
@@ -63,6 +63,7 @@ def test_export_and_load_take_the_best(small_run, tmp_path, capsys):
 
 def test_names_of_scores_are_those_of_the_judges():
     assert tuple(image_scores.ImageScores.METRICS) == best_score.OF_IMAGES
+    assert tuple(stacked_scores.StackedScores.METRICS) == best_score.OF_STACKED
     assert tuple(point_scores.PointScores.METRICS) == best_score.OF_POINTS
     assert set(best_score.ALIASES.values()) < set(best_score.OF_IMAGES)
 
