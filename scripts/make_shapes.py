@@ -27,11 +27,11 @@ def polygon(corners, inner=1.0, turn=0.0):
 
 
 ARM = 0.35
+CORNER = np.array([(ARM, 1.0), (ARM, ARM), (1.0, ARM)])  # Of a cross, upper right.
 SHAPES = {
     "circle": polygon(40),
-    "cross": np.array(
-        [(ARM, 1), (ARM, ARM), (1, ARM), (1, -ARM), (ARM, -ARM), (ARM, -1)]
-        + [(-ARM, -1), (-ARM, -ARM), (-1, -ARM), (-1, ARM), (-ARM, ARM), (-ARM, 1)]
+    "cross": np.concatenate(
+        [CORNER, CORNER[::-1] * (1, -1), CORNER * (-1, -1), CORNER[::-1] * (-1, 1)]
     ),
     "square": polygon(4),
     "star": polygon(10, inner=0.45),

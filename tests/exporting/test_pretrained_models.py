@@ -14,7 +14,10 @@ from gan_keras.exporting import pretrained, trained
 SCORES = ("frechet_distance", "kernel_distance", "precision", "recall")
 
 
-@pytest.fixture(scope="module", params=pretrained.names())
+NONE = pytest.param(None, marks=pytest.mark.skip(reason="no model ships yet"))
+
+
+@pytest.fixture(scope="module", params=pretrained.names() or [NONE])
 def name(request):
     return request.param
 
