@@ -120,48 +120,63 @@ def _help(item):
 def _config(values):
     """Returns the Config that the flags ask for, and the folder of the run.
 
-    Without --preset a folder that holds a run resumes with that run's configuration. Of a folder
-    of pictures, what is in it decides what no flag says.
+    Without --preset a folder that holds a run resumes with that run's configuration, and one of
+    pictures is trained on with the preset for them.
     """
     given = {
         item.name: values[item.name].value
         for item in dataclasses.fields(configs.Config)
         if values[item.name].value is not None
     }
+    of_folder = given.get("dataset", "").startswith(FOLDER)
+    preset = given.get("preset") or (PICTURES if of_folder else "digits")
     workdir = values.workdir
-    of_pictures = given.get("preset", PICTURES) == PICTURES
-    if of_pictures and given.get("dataset", "").startswith(FOLDER):
-        name = given.get("preset") or os.path.basename(os.path.abspath(given["dataset"]))
-        workdir = workdir or f"runs/{name}"
-        if not os.path.exists(Path(workdir, configs.CONFIG_FILE)):
-            return configs.from_preset(PICTURES, **_chosen(given), **_of_fields(given)), workdir
-        given = {"conditional": configs.load(workdir).conditional, **given}
-    if "preset" not in given and workdir and os.path.exists(Path(workdir, configs.CONFIG_FILE)):
+    if not workdir and of_folder and "preset" not in given:
+        workdir = f"runs/{os.path.basename(os.path.abspath(given['dataset']))}"
+    if "preset" not in given and workdir and _holds_run(workdir):
         return dataclasses.replace(configs.load(workdir), **given), workdir
-    config = configs.from_preset(**{"preset": "digits", **given})
-    return config, workdir or f"runs/{config.preset}"
+    return configs.from_preset(**{**given, "preset": preset}), workdir or f"runs/{preset}"
 
 
-def _of_fields(given):
-    return {name: value for name, value in given.items() if name != "preset"}
+def _holds_run(workdir):
+    return os.path.exists(Path(workdir, configs.CONFIG_FILE))
 
 
-def _chosen(given):
-    """Chooses the fields that the pictures of a folder decide and no flag has, and says why."""
-    print(f"looking at {given['dataset']}", flush=True)
+def _choose(config, workdir, values):
+    """Lets a folder of pictures decide what no flag says, and prints why.
+
+    Returns:
+        The Config; the same one if the data are something else. A run that has begun keeps what
+        it began with.
+    """
+    if config.preset != PICTURES or not config.dataset.startswith(FOLDER):
+        return config
+    # Who names the preset wants its pictures; whether they have labels the folder knows.
+    fixed = configs.PRESETS[PICTURES] if values["preset"].present else {}
+    open_fields = {
+        name
+        for name in configs.folder_choice.FIELDS
+        if values[name].value is None and name not in fixed
+    }
+    if _holds_run(workdir):
+        stored = configs.load(workdir)
+        return dataclasses.replace(config, **{name: getattr(stored, name) for name in open_fields})
+    print(f"looking at {config.dataset}", flush=True)
     flags.import_tensorflow()  # Which reading pictures does not need, and its room does.
     from gan_keras import data
 
-    found = data.survey(given["dataset"])
-    fields = {}
-    for name, (value, reason) in configs.folder_choice.choose(found).items():
-        # Who names the preset wants its pictures; whether they have labels the folder knows.
-        if name in given or ("preset" in given and name in configs.PRESETS[PICTURES]):
-            continue
-        fields[name] = value
-        flag = f"--{name}={value}" if value is not False else f"--no{name}"
-        print(f"chose {'--' + name if value is True else flag}: {reason}")
-    return fields
+    chosen = configs.folder_choice.choose(data.survey(config.dataset))
+    for name in sorted(open_fields):
+        value, reason = chosen[name]
+        print(f"chose {_flag(name, value)}: {reason}")
+    return dataclasses.replace(config, **{name: chosen[name][0] for name in open_fields})
+
+
+def _flag(name, value):
+    """A field's value as one gives it on the command line."""
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no{name}"
+    return f"--{name}={value}"
 
 
 def _print_configuration(config, workdir):
@@ -176,6 +191,7 @@ def _print_configuration(config, workdir):
 
 def _train(values):
     config, workdir = _config(values)
+    config = _choose(config, workdir, values)
     # A changed flag is refused before the seconds that TensorFlow takes.
     config, _ = configs.settle(config, workdir)
     _print_configuration(config, workdir)

@@ -1,5 +1,6 @@
 """From what is in a folder of pictures to the fields of a run on it, each with its reason."""
 
+FIELDS = ("image_size", "channels", "conditional")
 SIZES = (16, 28, 32, 64)
 # Fewer pictures than this say too little of a class to learn it by its label.
 LEAST_OF_A_CLASS = 10

@@ -30,6 +30,11 @@ def test_the_size_is_one_that_the_pictures_have(side, size):
     assert ("--image_size=128" in reasons(side=side)["image_size"]) == (side > 64)
 
 
+def test_every_field_has_a_choice_and_a_reason():
+    assert tuple(values()) == folder_choice.FIELDS
+    assert all(reasons().values())
+
+
 @pytest.mark.parametrize(("coloured", "channels"), [(0, 1), (1, 3), (9, 3)])
 def test_one_picture_in_colour_makes_it_colour(coloured, channels):
     assert values(coloured=coloured)["channels"] == channels

@@ -30,7 +30,9 @@ def classes(tmp_path):
 
 
 def config_of(*argv):
-    return train._config(flags.parse(argv, train.PROGRAM, train.SUMMARY, train._define))
+    values = flags.parse(argv, train.PROGRAM, train.SUMMARY, train._define)
+    config, workdir = train._config(values)
+    return train._choose(config, workdir, values), workdir
 
 
 def test_what_a_folder_holds(grey, classes):
