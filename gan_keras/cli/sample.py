@@ -2,21 +2,19 @@
 
 import contextlib
 import os
-import re
 import shlex
 import time
 from pathlib import Path
 
 from absl import flags as absl_flags
 
-from gan_keras.cli import flags, walk
+from gan_keras.cli import flags, looking
 from gan_keras.errors import UsageError
 from gan_keras.exporting import contract
-from gan_keras.exporting.interpolation import slerp
 
 PROGRAM = "gan-keras-sample"
 SUMMARY = (
-    "Asks a server, a run or an export for pictures of consecutive seeds, or of a walk from one "
+    "Asks a server, or what --load names, for pictures of consecutive seeds, or of a walk from one "
     "seed to another, and writes them as one PNG file."
 )
 
@@ -24,13 +22,8 @@ PORTS = {"grpc": contract.GRPC_PORT, "rest": contract.REST_PORT}
 MOST_PICTURES = 10_000  # a grid of 100 by 100; beyond that no viewer shows it
 DEFAULT_OUTPUT = "grid.png"
 # Flags that the next command has too.
-_KEPT = (
-    *("load", "checkpoint", "server", "transport", "count", "label", "truncation", "frames"),
-    *("model", "version", "version_label", "timeout"),
-)
-# Flags of the server, which what is loaded has no use for.
-_SERVER = ("server", "transport", "model", "version", "version_label", "timeout")
-MOST_FRAMES = 60  # There and back they are as many as an animation shows.
+_KEPT = ("server", "transport", "count", "label", "model", "version", "version_label", "timeout")
+_KEPT += looking.FLAGS
 
 
 def run(argv=None):
@@ -62,33 +55,7 @@ def _define(values):
         lower_bound=0,
         flag_values=values,
     )
-    absl_flags.DEFINE_string(
-        "interpolate",
-        None,
-        "SEED_A,SEED_B: a walk between the latents of two seeds, on the sphere, as a strip "
-        "(--output) and as an animation (the same name, .gif).",
-        flag_values=values,
-    )
-    absl_flags.DEFINE_integer(
-        "frames", 24, "interpolate: pictures of the walk, both ends included.",
-        lower_bound=2, upper_bound=MOST_FRAMES, flag_values=values,
-    )  # fmt: skip
-    absl_flags.DEFINE_float(
-        "truncation",
-        1.0,
-        "What latents are multiplied by: less makes pictures more typical and less varied. Of a "
-        "model with classes it takes --label.",
-        lower_bound=0.0,
-        upper_bound=1.0,
-        flag_values=values,
-    )
-    absl_flags.DEFINE_string(
-        "load",
-        None,
-        "Folder of a run or of an export, or pretrained:NAME, to sample from without a server.",
-        flag_values=values,
-    )
-    flags.define_checkpoint(values)
+    looking.define(values)
     absl_flags.DEFINE_string(
         "output", DEFAULT_OUTPUT, "PNG file to write, in a folder that exists.", flag_values=values
     )
@@ -111,52 +78,39 @@ def _define(values):
 def _sample(values):
     output = Path(values.output)
     _check_output(output)
-    ends = _ends(values)
-    with _source(values) as (source, where):
+    if looking.wanted(values):
+        told, following = looking.draw(values, output, lambda: _connected(values))
+        print(told)
+        print(f"next:  {_next_command(values, following)}")
+        return
+    server, transport = _address(values)
+    if transport == "grpc":
+        flags.import_tensorflow()
+    from gan_keras.client import Client
+    from gan_keras.drawing import images
+
+    with Client(
+        server, transport, values.model, values.timeout, values.version, values.version_label
+    ) as client:
         start = time.perf_counter()
-        pictures = _pictures(values, source, ends)
+        pictures = client.sample(values.count, values.seed, values.label)
         milliseconds = 1000 * (time.perf_counter() - start)
-    written = _write(output, pictures, ends)
-    count, height, width, channels = pictures.shape
+    try:
+        alone = len(pictures) == 1
+        images.save_png(output, pictures[0] if alone else images.grid(pictures))
+    except OSError as error:
+        raise UsageError(f"--output={output}: {error.strerror or error}") from None
+    _, height, width, channels = pictures.shape
     print(
-        f"wrote {written}: {count} picture{'s' * (count > 1)} of "
-        f"{height}x{width}x{channels} in {milliseconds:.0f} ms from {where}"
+        f"wrote {output}: {values.count} picture{'' if alone else 's'} of "
+        f"{height}x{width}x{channels} in {milliseconds:.0f} ms from {server} over {transport}"
     )
-    print(f"next:  {_next_command(values, ends)}")
-
-
-def _ends(values):
-    """Returns the two seeds of a walk, or None."""
-    if values.interpolate is None:
-        if values["frames"].present:
-            raise UsageError(f"--frames={values.frames}: goes with --interpolate=SEED_A,SEED_B")
-        return None
-    found = re.fullmatch(r"\s*(-?\d{1,19})\s*,\s*(-?\d{1,19})\s*", values.interpolate, re.ASCII)
-    if not found:
-        raise UsageError(
-            f"--interpolate={values.interpolate}: give two seeds, as --interpolate=3,8"
-        )
-    for name in ("count", "seed"):
-        if values[name].present:
-            raise UsageError(f"--{name}={values[name].value}: not beside --interpolate; omit it")
-    return int(found[1]), int(found[2])
+    print(f"next:  {_next_command(values)}")
 
 
 @contextlib.contextmanager
-def _source(values):
-    """Yields what pictures are asked of, and its name."""
-    if values.load is not None:
-        for name in _SERVER:
-            if values[name].present:
-                raise UsageError(f"--{name} and --load={values.load}: choose one of them")
-        checkpoint = flags.checkpoint(values)
-        flags.import_tensorflow()
-        from gan_keras import exporting
-
-        yield exporting.load(values.load, checkpoint), values.load
-        return
-    if values.checkpoint is not None:
-        raise UsageError(f"--checkpoint={values.checkpoint}: goes with --load, of a run")
+def _connected(values):
+    """Yields the client of the server, and its name."""
     server, transport = _address(values)
     if transport == "grpc":
         flags.import_tensorflow()
@@ -166,35 +120,6 @@ def _source(values):
         server, transport, values.model, values.timeout, values.version, values.version_label
     ) as client:
         yield client, f"{server} over {transport}"
-
-
-def _pictures(values, source, ends):
-    """Returns what was asked for, uint8 (n, height, width, channels)."""
-    if ends is None and values.truncation == 1:
-        return source.sample(values.count, values.seed, values.label)
-    from gan_keras.drawing import images
-
-    if ends is None:
-        latents = source.latents(values.count, values.seed)
-    else:
-        latents = slerp(*(source.latents(1, seed)[0] for seed in ends), values.frames)
-    return images.to_uint8(source.generate(values.truncation * latents, values.label))
-
-
-def _write(output, pictures, ends):
-    """Writes the files, and returns their names for a person."""
-    from gan_keras.drawing import images
-
-    animation = output.with_suffix(".gif")
-    try:
-        if ends is not None:
-            walk.save_animation(animation, pictures)
-            images.save_png(output, walk.strip(pictures))
-            return f"{output} and {animation}"
-        images.save_png(output, pictures[0] if len(pictures) == 1 else images.grid(pictures))
-        return str(output)
-    except OSError as error:
-        raise UsageError(f"--output={output}: {error.strerror or error}") from None
 
 
 def _address(values):
@@ -230,20 +155,16 @@ def _check_output(output):
         raise UsageError(f"--output={output}: folder {folder} cannot be written to")
 
 
-def _next_command(values, ends):
-    """The same command, for the seeds that follow."""
+def _next_command(values, following=None):
+    """The same command, for the seeds that follow, or for the walk that follows."""
     command = [PROGRAM]
     for name in _KEPT:
         if values[name].value != values[name].default:
             command.append(f"--{name}={values[name].value}")
-    if ends is not None:
-        following = f"--interpolate={ends[1]},{ends[1] + 1 if ends[1] < 2**63 - 1 else 0}"
-        output = Path(values.output).with_name(f"from_seed_{ends[1]}.png")
-        return shlex.join([*command, following, f"--output={output}"])
     seed = values.seed + values.count
     if seed + values.count > 2**63:  # no seeds are left: int64
         seed = 0
-    output = Path(values.output)
+    name = f"from_seed_{seed}.png" if following is None else "walk.png"
     return shlex.join(
-        [*command, f"--seed={seed}", f"--output={output.with_name(f'from_seed_{seed}.png')}"]
+        [*command, following or f"--seed={seed}", f"--output={Path(values.output).with_name(name)}"]
     )

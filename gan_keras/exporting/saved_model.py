@@ -84,10 +84,10 @@ def export(
             signatures = served.signatures()
             tf.saved_model.save(served, str(temporary), signatures=signatures)
             _write_warmup(temporary, signatures)
-            _write_card(temporary, run, dtype, temperature)
             # The cards are of the weights as they ship, at temperature 1.
             if run.folder and (dtype, temperature) == ("float32", 1.0):
                 pretrained.copy_scores(run.folder, temporary)
+            _write_card(temporary, run, dtype, temperature)
             return _rename(temporary, export_dir, version)
     except (OSError, tf.errors.OpError) as error:
         raise UserError(

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 import gan_keras
-from gan_keras.cli import sample, walk
+from gan_keras.cli import looking, sample
 from gan_keras.client import Client
 from gan_keras.drawing import images
 from gan_keras.exporting import contract
@@ -40,7 +40,7 @@ def test_a_walk_over_a_server_is_that_of_the_run(served, small_run, tmp_path, tr
     ask = ["--interpolate=3,4", "--frames=14", "--truncation=0.5"]
     where = [f"--server={getattr(served, transport)}", f"--transport={transport}"]
     assert sample.run([*ask, *where, f"--output={tmp_path / 'walk.png'}"]) == 0
-    difference = read(tmp_path / "walk.png").astype(int) - walk.strip(pictures)
+    difference = read(tmp_path / "walk.png").astype(int) - looking.strip(pictures)
     assert np.abs(difference).max() <= 1
     # There and back again; frames that are alike are one.
     count, size = frames(tmp_path / "walk.gif")
@@ -72,7 +72,7 @@ def test_truncation_multiplies_the_latents(small_run, tmp_path):
 
 def test_a_strip_shows_both_ends():
     pictures = np.arange(30, dtype=np.uint8)[:, None, None, None] * np.ones((48, 48, 1), np.uint8)
-    strip = walk.strip(pictures)
+    strip = looking.strip(pictures)
     assert strip.shape == (48, 12 * 50 - 2, 1)
     assert (strip[0, 0, 0], strip[0, -1, 0]) == (0, 29)
 
