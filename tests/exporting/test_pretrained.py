@@ -1,7 +1,9 @@
 """Models that ship with the package: written from a run, loaded, exported, and refused."""
 
+import configparser
 import json
 import runpy
+from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
@@ -118,6 +120,21 @@ def test_a_corrupt_model_card_is_one_line(shipped):
     (pretrained.FOLDER / "tiny" / "model_card.json").write_text("[]")
     with pytest.raises(UserError, match=r"model_card.json: missing or corrupt; install"):
         gan_keras.load("pretrained:tiny")
+
+
+def test_all_of_it_is_package_data(shipped, root):
+    """Or an installation would not have it."""
+    setup = configparser.ConfigParser()
+    setup.read(root / "setup.cfg")
+    patterns = setup["options.package_data"]["gan_keras.exporting"].split()
+    paths = [path for path in pretrained.FOLDER.rglob("*") if path.is_file()]
+    assert len(paths) == 5
+    for path in paths:
+        name = path.relative_to(pretrained.FOLDER.parent).as_posix()
+        assert any(
+            PurePosixPath(name).match(pattern) and name.count("/") == pattern.count("/")
+            for pattern in patterns
+        ), name
 
 
 def test_an_unknown_name_is_named():
