@@ -72,7 +72,9 @@ class StackedScores(ImageScores):
 
     def _masses(self):
         """The data's mass in each mode: its digits are drawn independently."""
-        shares = np.bincount(self.training.labels() % 10, minlength=10) / self.training.count
+        labels = self.training.labels()
+        of_digits = np.concatenate([labels // 100, labels // 10 % 10, labels % 10])
+        shares = np.bincount(of_digits, minlength=10) / len(of_digits)
         return np.einsum("a,b,c->abc", shares, shares, shares).ravel()
 
     def _resampled(self, score, count):
