@@ -249,6 +249,7 @@ def test_the_readme_has_the_examples_it_should():
     assert len(blocks("python")) == 2
     for signature in (
         contract.LATENTS_SIGNATURE,
+        contract.SEED_LATENTS_SIGNATURE,
         contract.SAMPLE_SIGNATURE,
         contract.PNG_SIGNATURE,
     ):

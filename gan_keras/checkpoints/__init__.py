@@ -1,6 +1,8 @@
 """Saving and restoring runs: whole files or none, corrupt ones found and named."""
 
+from gan_keras.checkpoints.best import Best
 from gan_keras.checkpoints.save_restore import (
+    BEST,
     Checkpoints,
     any_saved,
     directory,
@@ -12,6 +14,8 @@ from gan_keras.checkpoints.save_restore import (
 )
 
 __all__ = [
+    "BEST",
+    "Best",
     "Checkpoints",
     "any_saved",
     "directory",

@@ -19,6 +19,7 @@ from gan_keras.errors import UsageError, UserError
 logger = logging.getLogger(__name__)
 
 AVERAGE = "ema_generator"
+BEST = "best"  # Instead of a step: what `best.Best` keeps.
 # TensorFlow takes the name of a checkpoint for a pattern of names.
 PATTERN = "[]*?\\"
 LOOKS = 10  # At a folder in which training removes what is being looked at.
@@ -123,18 +124,24 @@ def restore_latest(checkpoints, set_aside=True):
 
 
 def locate(workdir, step=None):
-    """Returns the step of a whole checkpoint: that one, or the newest.
+    """Returns the step of a whole checkpoint: that one, the newest, or the best.
 
     Raises:
         UserError: the run has no checkpoint, or a corrupt one is all that it has or was asked for.
-        UsageError: it has none of that step.
+        UsageError: it has none of that step, or keeps no best one.
     """
-    folder = directory(workdir)
+    folder = place(workdir, step)
     steps = checkpoint_files.survey(folder)
-    if step is None:
+    if step in (None, BEST):
+        best = step == BEST
         step, damaged = _newest_whole(folder)
         if step is None:
             _refuse_if_lost(folder, damaged)
+            if best:
+                raise UsageError(
+                    f"--checkpoint={BEST}: {workdir} keeps none; train with --keep_best and "
+                    "--evaluate_every, or omit --checkpoint for the newest"
+                )
             raise UserError(f"{workdir}: no checkpoint there yet; train for longer first")
         _tell(folder, step, damaged, "left there")
     elif step not in steps:
@@ -151,8 +158,8 @@ def restore_generator(generator, workdir, step=None):
     Args:
         generator: The model to restore.
         workdir: Folder of the run.
-        step: Training step of the checkpoint; by default the newest that is whole. Damaged ones
-            that are newer are reported.
+        step: Training step of the checkpoint, or BEST; by default the newest that is whole.
+            Damaged ones that are newer are reported.
 
     Returns:
         The training step of the checkpoint.
@@ -160,7 +167,7 @@ def restore_generator(generator, workdir, step=None):
     Raises:
         UserError, UsageError: as `locate`.
     """
-    folder = directory(workdir)
+    folder = place(workdir, step)
     for _ in range(LOOKS):
         found = locate(workdir, step)
         path = checkpoint_files.prefix(folder, found)
@@ -238,6 +245,12 @@ def directory(workdir):
     """
     refuse_pattern("--workdir", workdir)
     return Path(workdir, "checkpoints")
+
+
+def place(workdir, step=None):
+    """Returns the folder of a checkpoint: of a step, or of the newest (None), or of the BEST."""
+    folder = directory(workdir)
+    return folder / BEST if step == BEST else folder
 
 
 def refuse_pattern(flag, folder):

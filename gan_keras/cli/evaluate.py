@@ -25,8 +25,8 @@ def _define(values):
         "metrics",
         None,
         "Scores, with commas between: frechet_distance (or fid), kernel_distance (or kid), "
-        "precision, recall, density, coverage, parzen; of a known density jsd, modes_covered, "
-        "high_quality (default: all).",
+        "precision, recall, density, coverage, parzen; of stacked_mnist also modes_covered, "
+        "mode_kl; of a known density jsd, modes_covered, high_quality (default: all).",
         flag_values=values,
     )
     absl_flags.DEFINE_integer(
@@ -36,10 +36,7 @@ def _define(values):
         lower_bound=10,
         flag_values=values,
     )
-    absl_flags.DEFINE_integer(
-        "checkpoint", None, "Training step of the checkpoint (default: the newest).",
-        flag_values=values,
-    )  # fmt: skip
+    flags.define_checkpoint(values)
     absl_flags.DEFINE_string(
         "extractor",
         "classifier",
@@ -59,6 +56,11 @@ def _define(values):
         lower_bound=0.0, upper_bound=10.0, flag_values=values,
     )  # fmt: skip
     absl_flags.DEFINE_boolean(
+        "neighbours", False,
+        "Draw samples beside the training images that are nearest to them, instead of scoring.",
+        flag_values=values,
+    )  # fmt: skip
+    absl_flags.DEFINE_boolean(
         "references", True, "Whether to score real training images and uniform noise as well.",
         flag_values=values,
     )  # fmt: skip
@@ -67,15 +69,18 @@ def _define(values):
 def _evaluate(values):
     if not values.workdir:
         raise UsageError(f"--workdir: required; see {PROGRAM} --help")
+    checkpoint = flags.checkpoint(values)
     configs.load(values.workdir)  # A wrong folder is reported before TensorFlow is imported.
     flags.import_tensorflow()
     from gan_keras import evaluation
 
+    if values.neighbours:
+        return _draw_neighbours(values, checkpoint)
     found = evaluation.evaluate(
         values.workdir,
         None if values.metrics is None else score_tables.metric_names(values.metrics),
         values.num_samples,
-        values.checkpoint,
+        checkpoint,
         values.extractor,
         values.classifier,
         values.seed,
@@ -86,3 +91,31 @@ def _evaluate(values):
     cards = f"{len(found)} card{'s' * (len(found) != 1)}"
     print(f"wrote {cards} to {values.workdir}/{score_cards.FOLDER}")
     print(f"compare: gan-keras-compare {values.workdir} ANOTHER")
+
+
+def _draw_neighbours(values, checkpoint):
+    if values.metrics is not None:
+        raise UsageError(
+            f"--metrics={','.join(values.metrics)}: not beside --neighbours; omit one of them"
+        )
+    from gan_keras import evaluation
+
+    found = evaluation.neighbours(
+        values.workdir,
+        checkpoint,
+        values.extractor,
+        values.classifier,
+        values.seed,
+        values.temperature,
+    )
+    median = found.card["median_distance"]
+    print(
+        f"median distance to the nearest of {found.card['training_images']:,} training images "
+        f"({found.card['extractor']['name']}): {median['generated']:.4g} of generated images, "
+        + (
+            "no other real images to compare with"
+            if median["real"] is None
+            else f"{median['real']:.4g} of real ones that were not trained on"
+        )
+    )
+    print(f"wrote {found.path}: in each row a generated image, then those nearest to it")

@@ -1,4 +1,6 @@
-"""`gan-keras-export`: writes a run's generator as a version that TensorFlow Serving loads."""
+"""`gan-keras-export`: writes a generator as a version that TensorFlow Serving loads."""
+
+import shlex
 
 from absl import flags as absl_flags
 
@@ -7,7 +9,10 @@ from gan_keras.cli import flags
 from gan_keras.errors import UsageError
 
 PROGRAM = "gan-keras-export"
-SUMMARY = "Exports the generator of a run as a SavedModel version for TensorFlow Serving."
+SUMMARY = (
+    "Exports the generator of a run, or one that ships with the package, as a SavedModel version "
+    "for TensorFlow Serving."
+)
 
 
 def run(argv=None):
@@ -17,7 +22,19 @@ def run(argv=None):
 
 def _define(values):
     absl_flags.DEFINE_string("workdir", None, "Folder of the run.", flag_values=values)
-    absl_flags.DEFINE_string("export_dir", None, "Folder of the versions.", flag_values=values)
+    absl_flags.DEFINE_string(
+        "pretrained",
+        None,
+        "Name of a model that ships with the package, as mnist, instead of --workdir.",
+        flag_values=values,
+    )
+    absl_flags.DEFINE_string(
+        "export_dir",
+        None,
+        "Folder of the versions; with --pretrained, exports/ and its name by default.",
+        flag_values=values,
+    )
+    flags.define_checkpoint(values)
     absl_flags.DEFINE_integer(
         "version", None, "Version number (default: the next free one).", flag_values=values
     )
@@ -39,15 +56,29 @@ def _define(values):
 
 
 def _export(values):
-    for name in ("workdir", "export_dir"):
-        if not values[name].value:
-            raise UsageError(f"--{name}: required; see {PROGRAM} --help")
-    configs.load(values.workdir)  # A wrong folder is reported before TensorFlow is imported.
+    workdir, export_dir = _places(values)
+    checkpoint = flags.checkpoint(values)
     flags.import_tensorflow()
     from gan_keras import exporting
 
     path = exporting.export(
-        values.workdir, values.export_dir, values.version, values.dtype, values.temperature
+        workdir, export_dir, values.version, values.dtype, values.temperature, checkpoint
     )
     print(f"exported {path}")
-    print(f"serve:  gan-keras-serve --model_base_path {values.export_dir}")
+    print(f"serve:  gan-keras-serve --model_base_path {shlex.quote(str(export_dir))}")
+
+
+def _places(values):
+    """Returns what to export, and where to."""
+    if values.pretrained is not None and values.workdir:
+        raise UsageError(
+            f"--pretrained={values.pretrained} and --workdir={values.workdir}: choose one of them"
+        )
+    if values.pretrained is not None:
+        place = f"pretrained:{values.pretrained}"
+        return place, values.export_dir or f"exports/{values.pretrained}"
+    for name in ("workdir", "export_dir"):
+        if not values[name].value:
+            raise UsageError(f"--{name}: required; see {PROGRAM} --help")
+    configs.load(values.workdir)  # A wrong folder is reported before TensorFlow is imported.
+    return values.workdir, values.export_dir

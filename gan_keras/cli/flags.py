@@ -49,6 +49,30 @@ def parse(argv, program, summary, define, groups=None):
     return values
 
 
+def define_checkpoint(values):
+    """Defines --checkpoint, of commands that read a run."""
+    flags.DEFINE_string(
+        "checkpoint",
+        None,
+        "Training step of the checkpoint, or best, which --keep_best keeps (default: the newest).",
+        flag_values=values,
+    )
+
+
+def checkpoint(values):
+    """Returns the value of --checkpoint: a step, `best`, or None.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    given = values.checkpoint
+    if given in (None, "best"):
+        return given
+    if not (given.isascii() and given.isdigit()):
+        raise UsageError(f"--checkpoint={given}: give a training step, or best")
+    return int(given)
+
+
 def _print_help(values, program, summary, groups):
     print(f"{program}: {summary}")
     for heading, names in groups.items():

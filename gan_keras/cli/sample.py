@@ -1,5 +1,6 @@
-"""`gan-keras-sample`: asks a server for pictures and writes them as one PNG file."""
+"""`gan-keras-sample`: pictures of a server, a run or an export, as one PNG file."""
 
+import contextlib
 import os
 import shlex
 import time
@@ -7,18 +8,22 @@ from pathlib import Path
 
 from absl import flags as absl_flags
 
-from gan_keras.cli import flags
+from gan_keras.cli import flags, looking
 from gan_keras.errors import UsageError
 from gan_keras.exporting import contract
 
 PROGRAM = "gan-keras-sample"
-SUMMARY = "Asks a server for pictures of consecutive seeds and writes them as one PNG file."
+SUMMARY = (
+    "Asks a server, or what --load names, for pictures of consecutive seeds, or of a walk from one "
+    "seed to another, and writes them as one PNG file."
+)
 
 PORTS = {"grpc": contract.GRPC_PORT, "rest": contract.REST_PORT}
 MOST_PICTURES = 10_000  # a grid of 100 by 100; beyond that no viewer shows it
 DEFAULT_OUTPUT = "grid.png"
 # Flags that the next command has too.
 _KEPT = ("server", "transport", "count", "label", "model", "version", "version_label", "timeout")
+_KEPT += looking.FLAGS
 
 
 def run(argv=None):
@@ -50,6 +55,7 @@ def _define(values):
         lower_bound=0,
         flag_values=values,
     )
+    looking.define(values)
     absl_flags.DEFINE_string(
         "output", DEFAULT_OUTPUT, "PNG file to write, in a folder that exists.", flag_values=values
     )
@@ -72,6 +78,11 @@ def _define(values):
 def _sample(values):
     output = Path(values.output)
     _check_output(output)
+    if looking.wanted(values):
+        told, following = looking.draw(values, output, lambda: _connected(values))
+        print(told)
+        print(f"next:  {_next_command(values, following)}")
+        return
     server, transport = _address(values)
     if transport == "grpc":
         flags.import_tensorflow()
@@ -95,6 +106,20 @@ def _sample(values):
         f"{height}x{width}x{channels} in {milliseconds:.0f} ms from {server} over {transport}"
     )
     print(f"next:  {_next_command(values)}")
+
+
+@contextlib.contextmanager
+def _connected(values):
+    """Yields the client of the server, and its name."""
+    server, transport = _address(values)
+    if transport == "grpc":
+        flags.import_tensorflow()
+    from gan_keras.client import Client
+
+    with Client(
+        server, transport, values.model, values.timeout, values.version, values.version_label
+    ) as client:
+        yield client, f"{server} over {transport}"
 
 
 def _address(values):
@@ -130,8 +155,8 @@ def _check_output(output):
         raise UsageError(f"--output={output}: folder {folder} cannot be written to")
 
 
-def _next_command(values):
-    """The same command, for the seeds that follow."""
+def _next_command(values, following=None):
+    """The same command, for the seeds that follow, or for the walk that follows."""
     command = [PROGRAM]
     for name in _KEPT:
         if values[name].value != values[name].default:
@@ -139,7 +164,7 @@ def _next_command(values):
     seed = values.seed + values.count
     if seed + values.count > 2**63:  # no seeds are left: int64
         seed = 0
-    output = Path(values.output)
+    name = f"from_seed_{seed}.png" if following is None else "walk.png"
     return shlex.join(
-        [*command, f"--seed={seed}", f"--output={output.with_name(f'from_seed_{seed}.png')}"]
+        [*command, following or f"--seed={seed}", f"--output={Path(values.output).with_name(name)}"]
     )

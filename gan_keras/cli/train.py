@@ -57,9 +57,12 @@ GROUPS = {
         "sample_every",
         "checkpoint_every",
         "evaluate_every",
+        "keep_best",
         "keep_checkpoints",
     ),
 }
+
+PICTURES, FOLDER = "pictures", "folder:"  # The preset of a person's own pictures; their prefix.
 
 PROGRAM = "gan-keras-train"
 SUMMARY = (
@@ -117,18 +120,63 @@ def _help(item):
 def _config(values):
     """Returns the Config that the flags ask for, and the folder of the run.
 
-    Without --preset a folder that holds a run resumes with that run's configuration.
+    Without --preset a folder that holds a run resumes with that run's configuration, and one of
+    pictures is trained on with the preset for them.
     """
     given = {
         item.name: values[item.name].value
         for item in dataclasses.fields(configs.Config)
         if values[item.name].value is not None
     }
+    of_folder = given.get("dataset", "").startswith(FOLDER)
+    preset = given.get("preset") or (PICTURES if of_folder else "digits")
     workdir = values.workdir
-    if "preset" not in given and workdir and os.path.exists(Path(workdir, configs.CONFIG_FILE)):
+    if not workdir and of_folder and "preset" not in given:
+        workdir = f"runs/{os.path.basename(os.path.abspath(given['dataset']))}"
+    if "preset" not in given and workdir and _holds_run(workdir):
         return dataclasses.replace(configs.load(workdir), **given), workdir
-    config = configs.from_preset(**{"preset": "digits", **given})
-    return config, workdir or f"runs/{config.preset}"
+    return configs.from_preset(**{**given, "preset": preset}), workdir or f"runs/{preset}"
+
+
+def _holds_run(workdir):
+    return os.path.exists(Path(workdir, configs.CONFIG_FILE))
+
+
+def _choose(config, workdir, values):
+    """Lets a folder of pictures decide what no flag says, and prints why.
+
+    Returns:
+        The Config; the same one if the data are something else. A run that has begun keeps what
+        it began with.
+    """
+    if config.preset != PICTURES or not config.dataset.startswith(FOLDER):
+        return config
+    # Who names the preset wants its pictures; whether they have labels the folder knows.
+    fixed = configs.PRESETS[PICTURES] if values["preset"].present else {}
+    open_fields = {
+        name
+        for name in configs.folder_choice.FIELDS
+        if values[name].value is None and name not in fixed
+    }
+    if _holds_run(workdir):
+        stored = configs.load(workdir)
+        return dataclasses.replace(config, **{name: getattr(stored, name) for name in open_fields})
+    print(f"looking at {config.dataset}", flush=True)
+    flags.import_tensorflow()  # Which reading pictures does not need, and its room does.
+    from gan_keras import data
+
+    chosen = configs.folder_choice.choose(data.survey(config.dataset))
+    for name in sorted(open_fields):
+        value, reason = chosen[name]
+        print(f"chose {_flag(name, value)}: {reason}")
+    return dataclasses.replace(config, **{name: chosen[name][0] for name in open_fields})
+
+
+def _flag(name, value):
+    """A field's value as one gives it on the command line."""
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no{name}"
+    return f"--{name}={value}"
 
 
 def _print_configuration(config, workdir):
@@ -143,6 +191,7 @@ def _print_configuration(config, workdir):
 
 def _train(values):
     config, workdir = _config(values)
+    config = _choose(config, workdir, values)
     # A changed flag is refused before the seconds that TensorFlow takes.
     config, _ = configs.settle(config, workdir)
     _print_configuration(config, workdir)
@@ -173,4 +222,5 @@ def _train(values):
     extractor = evaluation.extractor_for(config)
     print(score if extractor == "classifier" else f"{score} --extractor={extractor}")
     name = Path(workdir).name
-    print(f"export: gan-keras-export --workdir {workdir} --export_dir exports/{name}")
+    best = " --checkpoint=best" if config.keep_best else ""
+    print(f"export: gan-keras-export --workdir {workdir} --export_dir exports/{name}{best}")

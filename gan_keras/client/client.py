@@ -117,6 +117,25 @@ class Client:
         pictures = [self._understood(_decode, file) for batch in files for file in batch]
         return self._understood(np.stack, pictures)
 
+    def latents(self, count: int, seed: int = 0) -> np.ndarray:
+        """The latent vectors that `sample` makes pictures of, to go on from.
+
+        Args:
+            count: As of `sample`.
+            seed: As of `sample`.
+
+        Returns:
+            (count, latent_dim) float32, for `generate`.
+
+        Raises:
+            UsageError: count or seed out of range.
+            UserError: as `sample`; also if an earlier version exported the model.
+        """
+        seeds = np.array(arguments.seeds(count, seed), np.int64)
+        columns = {contract.SEED: seeds}
+        answers = self._rows(contract.SEED_LATENTS_SIGNATURE, columns, contract.LATENTS)
+        return self._understood(np.concatenate, list(answers))
+
     def generate(self, latents: Any, label: int | Sequence[int] | None = None) -> np.ndarray:
         """Pictures of given latent vectors.
 

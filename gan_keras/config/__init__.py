@@ -1,6 +1,6 @@
 """What a run is: a frozen dataclass, presets for it, and its JSON file. No TensorFlow."""
 
-from gan_keras.config import random_streams
+from gan_keras.config import best_score, folder_choice, random_streams
 from gan_keras.config.classes import CLASSES_FILE, load_classes, save_classes
 from gan_keras.config.config import (
     CONFIG_FILE,
@@ -24,8 +24,10 @@ __all__ = [
     "MAY_CHANGE",
     "PRESETS",
     "Config",
+    "best_score",
     "check_resumable",
     "differences",
+    "folder_choice",
     "from_preset",
     "load",
     "load_classes",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gan_keras import files
+from gan_keras.config import best_score
 from gan_keras.config import file as config_file
 from gan_keras.config.presets import PRESETS
 from gan_keras.errors import UsageError, UserError, visible
@@ -31,6 +32,7 @@ MAY_CHANGE = (
     "sample_every",
     "checkpoint_every",
     "evaluate_every",
+    "keep_best",
     "on_collapse",
 )
 
@@ -71,7 +73,8 @@ class Config:
     preset: str = _flag("digits", "Preset that the other fields default to.")
     dataset: str = _flag(
         "digits",
-        "`digits` (embedded), a TFDS image data set by its name, `folder:/path`, or a known "
+        "`digits` (embedded), a TFDS image data set by its name, stacked_mnist, `folder:/path`, "
+        "or a known "
         f"density: {', '.join(DENSITIES)}.",
     )
     data_dir: str = _flag("", "Folder of prepared TFDS data sets; else $TFDS_DATA_DIR.")
@@ -179,6 +182,11 @@ class Config:
     sample_every: int = _flag(500, "Steps between sample grids.", least=1)
     checkpoint_every: int = _flag(500, "Steps between checkpoints.", least=1)
     evaluate_every: int = _flag(0, "Steps between evaluations; 0: none while training.", least=0)
+    keep_best: str = _flag(
+        "",
+        "Score by which the best checkpoint of all evaluations is kept beside the newest ones, "
+        "as frechet_distance.",
+    )
     on_collapse: str = _flag(
         "warn",
         "When samples are near-duplicates, D(G(z)) stays at 0 or 1, or the generator's gradient "
@@ -194,7 +202,9 @@ class Config:
             raise UsageError(f"--preset={self.preset}: unknown; choose from {', '.join(PRESETS)}")
         if not self.dataset:
             raise UsageError("--dataset=: empty; name your pictures, as in --dataset=folder:/path")
-        if self.conditional and self.dataset in DENSITIES:
+        of_points = self.dataset in DENSITIES
+        best_score.check(self.keep_best, self.evaluate_every, self.dataset, of_points)
+        if self.conditional and of_points:
             raise UsageError(f"--conditional: {self.dataset} has no classes; leave it out")
         if self.learning_rate_schedule == "cosine" and self.learning_rate_decay > 1:
             raise UsageError(

@@ -26,9 +26,8 @@ _PAPER = {
     "checkpoint_every": 5000,
 }
 
-# The game that comes to rest (Mescheder et al. 2018), with labels (Miyato and Koyama 2018).
-_LABELLED = {
-    "conditional": True,
+# The game that comes to rest (Mescheder et al. 2018).
+_AT_REST = {
     "network": "plain",
     "latent_dim": 64,
     "learning_rate": 3e-4,
@@ -37,6 +36,9 @@ _LABELLED = {
     "penalty_every": 8,
     "ema_decay": 0.999,
 }
+
+# With labels (Miyato and Koyama 2018).
+_LABELLED = {"conditional": True, **_AT_REST}
 
 PRESETS = {
     # UCI's handwritten digits, embedded: a minute on two cores. They are 8x8; enlarged to
@@ -82,6 +84,19 @@ PRESETS = {
         "steps": 50_000,
         "sample_every": 1000,
         "checkpoint_every": 1000,
+    },
+    # Three digits of MNIST as the channels of one picture: 1,000 modes (data/stacked.py).
+    "stacked_mnist": {
+        "dataset": "stacked_mnist",
+        "channels": 3,
+        **_AT_REST,
+        "latent_dim": 128,
+        "batch_size": 64,
+        "steps": 100_000,
+        "learning_rate_schedule": "cosine",
+        "log_every": 100,
+        "sample_every": 5000,
+        "checkpoint_every": 5000,
     },
     "mlp": {
         "dataset": "mnist",
@@ -144,6 +159,19 @@ PRESETS = {
         "ema_decay": 0.9998,
         "sample_every": 1000,
     },
-    # A person's own folder of pictures: --dataset=folder:/path.
-    "pictures": {"dataset": "", "image_size": 64, "channels": 3, "steps": 50000},
+    # A person's own folder of pictures: --dataset=folder:/path. Conditional where they are in
+    # sub-folders (config/folder_choice.py).
+    "pictures": {
+        "dataset": "",
+        "image_size": 64,
+        "channels": 3,
+        **_AT_REST,
+        "width": 32,
+        "latent_dim": 128,
+        "batch_size": 64,
+        "steps": 20_000,
+        "learning_rate_schedule": "cosine",
+        "sample_every": 1000,
+        "checkpoint_every": 1000,
+    },
 }

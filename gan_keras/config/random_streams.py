@@ -106,10 +106,12 @@ BOOTSTRAP = 1  # `metrics.bootstrap`: which rows a replicate has.
 BLOCKS = 2  # `metrics.kid`: which rows a block has.
 NOISE_IMAGES = 3  # `evaluation`: uniform noise, scored for comparison.
 CLASSIFIER_SPLIT = 4  # `evaluation.classifier`: which images it is tested on.
+STACKS = 5  # `data.stacked`: which digits a picture is made of. Seed 0; of its test split, 1.
 
 GENERATORS = {
     "BOOTSTRAP": BOOTSTRAP,
     "BLOCKS": BLOCKS,
     "NOISE_IMAGES": NOISE_IMAGES,
     "CLASSIFIER_SPLIT": CLASSIFIER_SPLIT,
+    "STACKS": STACKS,
 }

@@ -1,16 +1,31 @@
 """Where the real images come from, and the order in which a training run sees them."""
 
 import os
+from functools import partial
 
 import numpy as np
 
-from gan_keras.data import digits, folder, prepare, skipped
+from gan_keras.data import digits, folder, prepare, skipped, stacked
 from gan_keras.data import manifest as record
 from gan_keras.data.batches import Images, without_classes
 from gan_keras.data.densities import DENSITIES, Points
+from gan_keras.data.survey import survey
 from gan_keras.errors import UsageError
 
-__all__ = ["SPLITS", "Images", "Points", "class_names", "has_test", "labels", "load"]
+STACKED, STACKED_DIGITS = stacked.NAME, stacked.DIGITS
+
+__all__ = [
+    "SPLITS",
+    "STACKED",
+    "STACKED_DIGITS",
+    "Images",
+    "Points",
+    "class_names",
+    "has_test",
+    "labels",
+    "load",
+    "survey",
+]
 
 # What is trained on; what was kept from it with --held_out; what the data set itself keeps.
 SPLITS = ("train", "validation", "test")
@@ -90,7 +105,7 @@ def has_test(config):
         UsageError: unknown data set.
         UserError: the data set cannot be had now.
     """
-    name = config.dataset
+    name = stacked.DIGITS if config.dataset == stacked.NAME else config.dataset
     if name in DENSITIES or _is_ours(name):
         return name in DENSITIES  # Fresh draws are a test set.
     return _tfds(name).has_test(name, config.data_dir)
@@ -119,6 +134,9 @@ def _source(config, test):
         return digits.source(size, channels)
     if name.startswith(folder.PREFIX):
         return folder.source(name, size, channels)
+    if name == stacked.NAME:
+        read = partial(_tfds(stacked.DIGITS).source, stacked.DIGITS, size, 1, config.data_dir, test)
+        return stacked.source(size, channels, read, test)
     return _tfds(name).source(name, size, channels, config.data_dir, test)
 
 

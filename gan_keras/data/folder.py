@@ -90,10 +90,14 @@ def class_names(paths):
     return sorted({part[0] for part in parts}, key=os.fsencode)
 
 
+def path_of(name):
+    """Returns the path in the name of a data set that is a folder."""
+    # Unlike pathlib's, this takes a user that does not exist and a name that is too long.
+    return os.path.expanduser(name.removeprefix(PREFIX))
+
+
 def _root(name):
-    path = name.removeprefix(PREFIX)
-    # Unlike pathlib's, these take a user that does not exist and a name that is too long.
-    root = os.path.expanduser(path)
+    path, root = name.removeprefix(PREFIX), path_of(name)
     if not path:
         problem = "no folder named"
     elif not os.path.exists(root):

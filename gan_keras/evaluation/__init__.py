@@ -1,7 +1,7 @@
 """From a run to score cards: judge, features, and the scores of images and of points.
 
-TensorFlow is imported with the functions; `score_cards` needs none. `image_scores.ImageScores`
-and `point_scores.PointScores` have the same parts:
+TensorFlow is imported with the functions; `score_cards` needs none. `image_scores.ImageScores`,
+`stacked_scores.StackedScores` and `point_scores.PointScores` have the same parts:
 
     METRICS             metric: (the function that finds it, its unit, what is better)
     compute(f, x)       metric: (Interval, its method, details), for samples x by function f
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gan_keras.evaluation.judge import Judge as Judge
     from gan_keras.evaluation.judge import evaluate as evaluate
     from gan_keras.evaluation.judge import judge_while_training as judge_while_training
+    from gan_keras.evaluation.nearest import neighbours as neighbours
     from gan_keras.evaluation.point_scores import edges as edges
     from gan_keras.evaluation.point_scores import jsd as jsd
 
@@ -29,8 +30,17 @@ _HOMES = {
     "extractor_for": "gan_keras.evaluation.classifier",
     "jsd": "gan_keras.evaluation.point_scores",
     "judge_while_training": "gan_keras.evaluation.judge",
+    "neighbours": "gan_keras.evaluation.nearest",
 }
 
-__all__ = ["Judge", "edges", "evaluate", "extractor_for", "jsd", "judge_while_training"]
+__all__ = [
+    "Judge",
+    "edges",
+    "evaluate",
+    "extractor_for",
+    "jsd",
+    "judge_while_training",
+    "neighbours",
+]
 
 __getattr__ = lazy(__name__, _HOMES)

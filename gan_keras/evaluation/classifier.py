@@ -132,6 +132,11 @@ def make(config, path, epochs=None):
             f"--dataset={config.dataset}: is a density, which needs no classifier to be judged; "
             "choose a data set of images"
         )
+    if config.dataset == data.STACKED:
+        raise UsageError(
+            f"--dataset={config.dataset}: each channel is judged by the classifier of "
+            f"{data.STACKED_DIGITS}; choose --dataset={data.STACKED_DIGITS}"
+        )
     path = Path(path)
     _check_writable(path)
     images, tests, tested_on = _splits(config)
@@ -186,7 +191,12 @@ def load(path):
 
 
 def default_path(dataset, image_size, channels):
-    """Where the classifier of a data set is kept, in `cache_folder()`."""
+    """Where the classifier of a data set is kept, in `cache_folder()`.
+
+    That of stacked digits is that of the digits, which reads each channel.
+    """
+    if dataset == data.STACKED:
+        dataset, channels = data.STACKED_DIGITS, 1
     name = _absolute(dataset)
     label = re.sub(r"\W+", "-", name)[-40:].strip("-")
     if label != name:  # Others may be shortened to the same.

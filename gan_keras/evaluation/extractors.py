@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan_keras import config as configs
+from gan_keras import data
 from gan_keras.errors import UsageError, UserError
 from gan_keras.evaluation import classifier
 
@@ -95,6 +96,48 @@ def load(name, *, dataset, image_size, channels, path=None, data_dir=""):
 
 def _classifier(dataset, image_size, channels, path, data_dir):
     """The 128 features of a classifier that was trained on the data set's own labels."""
+    stacked = dataset == data.STACKED
+    if stacked:
+        dataset, channels = data.STACKED_DIGITS, 1
+    found = classifier_of(dataset, image_size, channels, data_dir, path)
+    features = found.features
+    each = 3 if stacked else 1  # A classifier of digits reads the channels one after the other.
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, image_size, image_size, each * channels], tf.uint8)]
+    )
+    def extract(images):
+        pixels = tf.cast(images, tf.float32) / 127.5 - 1.0
+        return tf.concat(
+            [features(part, training=False) for part in tf.split(pixels, each, axis=-1)], axis=-1
+        )
+
+    return Extractor(
+        "classifier",
+        each * classifier.FEATURES,
+        found.sha256,
+        256,
+        extract,
+        {
+            "weights": Path(path or classifier.default_path(dataset, image_size, channels)).name,
+            "trained_on": found.about["dataset"],
+            "accuracy": found.about["accuracy"],
+            "resize": None,
+            "note": "the inputs of the last hidden layer's ReLU; compare only scores by the "
+            "same file, as its SHA-256 tells" + ("; of each channel" if stacked else ""),
+        },
+    )
+
+
+def classifier_of(dataset, image_size, channels, data_dir="", path=None):
+    """Returns the classifier of a data set, which is trained if it is not there.
+
+    Args:
+        dataset: As of `load`, and so are the others.
+
+    Raises:
+        UsageError, UserError: as `load`.
+    """
     images = dataset, image_size, channels
     file = Path(path or classifier.default_path(*images))
     make = classifier.command(dataset, image_size, channels, data_dir)
@@ -111,29 +154,7 @@ def _classifier(dataset, image_size, channels, path, data_dir):
             f"--classifier={file}: is for images {made_for}, not {wanted}; "
             f"make another with: {make}"
         )
-    features = found.features
-
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, image_size, image_size, channels], tf.uint8)]
-    )
-    def extract(images):
-        return features(tf.cast(images, tf.float32) / 127.5 - 1.0, training=False)
-
-    return Extractor(
-        "classifier",
-        classifier.FEATURES,
-        found.sha256,
-        256,
-        extract,
-        {
-            "weights": file.name,
-            "trained_on": about["dataset"],
-            "accuracy": about["accuracy"],
-            "resize": None,
-            "note": "the inputs of the last hidden layer's ReLU; compare only scores by the "
-            "same file, as its SHA-256 tells",
-        },
-    )
+    return found
 
 
 def _made(file, dataset, image_size, channels, data_dir):

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 import gan_keras
-from gan_keras import checkpoints, networks
+from gan_keras import checkpoints, data, networks
 from gan_keras import config as configs
 from gan_keras.errors import UsageError, UserError
 from gan_keras.evaluation import classifier as classifiers
 from gan_keras.evaluation import intervals, score_cards
 from gan_keras.evaluation.image_scores import ImageScores
 from gan_keras.evaluation.point_scores import PointScores
+from gan_keras.evaluation.stacked_scores import StackedScores
 from gan_keras.game import PRIORS, draw_labels
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def evaluate(
         workdir: Folder of the run.
         metrics: Names of the scores; all that the data has by default.
         num_samples: Generated samples, and real ones as far as there are so many.
-        step: Of the checkpoint; the newest by default.
+        step: Of the checkpoint, or `best`; the newest by default.
         extractor: Where features come from, of `extractors.EXTRACTORS`.
         classifier: File of the extractor `classifier`; the usual one by default.
         seed: Of the latents, the choice of real images, and the resampling.
@@ -99,7 +100,8 @@ class Judge:
         quiet=False,
     ):
         of_points = config.dataset in configs.DENSITIES
-        self.known = (PointScores if of_points else ImageScores).METRICS
+        of_images = StackedScores if config.dataset == data.STACKED else ImageScores
+        self.known = (PointScores if of_points else of_images).METRICS
         self.metrics = tuple(self.known) if metrics is None else tuple(metrics)
         for name in self.metrics:
             if name not in self.known:
@@ -113,9 +115,11 @@ class Judge:
         if of_points:
             self.scores = PointScores(config, seed)
         else:
-            self.scores = ImageScores(
-                config, self.metrics, num_samples, extractor, classifier, seed
-            )
+            self.scores = of_images(config, self.metrics, num_samples, extractor, classifier, seed)
+
+    def better(self, metric):
+        """Returns which of two scores is better, `lower` or `higher`."""
+        return self.known[metric][2]
 
     def generator(self, generator, step, run):
         """Returns the cards of a generator at a step of a run."""
@@ -208,16 +212,20 @@ def generate(generator, prior, count, seed, temperature=1.0):
     One that takes labels is given classes that are drawn, all with the same probability: as it
     is served, where nobody asks for a class.
     """
-    draw = [seed, configs.random_streams.EVALUATION]
-    latents = PRIORS[prior]((count, generator.inputs[0].shape[-1]), seed=draw)
-    latents *= temperature
+    z = temperature * latents(prior, count, generator.inputs[0].shape[-1], seed)
     classes = networks.classes_of(generator)
-    inputs = [latents, draw_labels(count, classes, draw)] if classes else [latents]
+    draw = [seed, configs.random_streams.EVALUATION]
+    inputs = [z, draw_labels(count, classes, draw)] if classes else [z]
     parts = [
         generator(_one_or_all([each[i : i + CHUNK] for each in inputs]), training=False).numpy()
         for i in range(0, count, CHUNK)
     ]
     return np.concatenate(parts)
+
+
+def latents(prior, count, latent_dim, seed):
+    """Returns the latents that are scored, a float32 tensor (count, latent_dim)."""
+    return PRIORS[prior]((count, latent_dim), seed=[seed, configs.random_streams.EVALUATION])
 
 
 def _one_or_all(inputs):

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from gan_keras.config import best_score
 from gan_keras.errors import UsageError
 from gan_keras.evaluation import intervals
 from gan_keras.evaluation.score_cards import NOISE, TRAINING_IMAGES, column
@@ -23,13 +24,13 @@ BEST = {
     "jsd": 0.0,
     "modes_covered": None,
     "high_quality": None,
+    "mode_kl": 0.0,
 }
-ALIASES = {"fid": "frechet_distance", "kid": "kernel_distance"}
 
 
 def metric_names(words):
     """Returns the names of scores, of which some may be those of the literature."""
-    return [ALIASES.get(word.strip().lower(), word.strip()) for word in words]
+    return [best_score.full_name(word) for word in words]
 
 
 def select(groups):

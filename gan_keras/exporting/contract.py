@@ -9,6 +9,7 @@ MODEL_NAME = "generator"
 # Signatures of the exported SavedModel: name, inputs, its one output. A conditional generator
 # takes `label` beside `latents`, and has the two signatures that end in `_label` as well.
 LATENTS_SIGNATURE = "serving_default"  # latents float32 (batch, latent_dim) -> images float32
+SEED_LATENTS_SIGNATURE = "latents"  # seed int64 (batch,) -> latents float32 (batch, latent_dim)
 SAMPLE_SIGNATURE = "sample"  # seed int64 (batch,) -> images uint8
 PNG_SIGNATURE = "png"  # seed int64 (batch,) -> png_bytes, one PNG file per row
 SAMPLE_LABEL_SIGNATURE = "sample_label"  # seed and label, int64 (batch,) -> images uint8

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from gan_keras import config as configs
 from gan_keras.errors import UsageError, UserError
-from gan_keras.exporting import arguments, contract, folding, trained
+from gan_keras.exporting import arguments, contract, folding, pretrained, trained
 from gan_keras.exporting.served import Served
 
 Function = Callable[..., dict[str, tf.Tensor]]
@@ -69,6 +69,26 @@ class LoadedGenerator:
         columns[contract.LABEL] = self._labels(label, len(seeds))
         return self._rows(contract.SAMPLE_LABEL_SIGNATURE, columns)
 
+    def latents(self, count: int, seed: int = 0) -> np.ndarray:
+        """The latent vectors that `sample` makes pictures of, to go on from.
+
+        Args:
+            count: As of `sample`.
+            seed: As of `sample`.
+
+        Returns:
+            (count, latent_dim) float32, for `generate`.
+
+        Raises:
+            UsageError: count or seed out of range.
+            UserError: an export of a version that did not have this.
+        """
+        seeds = np.array(arguments.seeds(count, seed), np.int64)
+        if contract.SEED_LATENTS_SIGNATURE not in self._functions:
+            raise UserError(f"{self.path}: gives no latents of seeds; export the run again")
+        columns = {contract.SEED: seeds}
+        return self._rows(contract.SEED_LATENTS_SIGNATURE, columns, contract.LATENTS)
+
     def generate(self, latents: Any, label: int | str | Sequence[int] | None = None) -> np.ndarray:
         """Pictures of given latent vectors.
 
@@ -105,17 +125,17 @@ class LoadedGenerator:
             raise UsageError(f"label={strange[0]}: must be from 0 to {len(self.classes) - 1}")
         return numbers
 
-    def _rows(self, signature, columns):
+    def _rows(self, signature, columns, output=contract.IMAGES):
         function = self._functions[signature]
         count = len(next(iter(columns.values())))
         answers = []
         for rows in arguments.batches(count):
             batch = {name: tf.constant(values[rows]) for name, values in columns.items()}
-            answers.append(function(**batch)[contract.IMAGES].numpy())
+            answers.append(function(**batch)[output].numpy())
         return np.concatenate(answers)
 
 
-def load(path: str | Path) -> LoadedGenerator:
+def load(path: str | Path, checkpoint: int | str | None = None) -> LoadedGenerator:
     """Loads a trained generator.
 
         >>> import gan_keras
@@ -125,18 +145,23 @@ def load(path: str | Path) -> LoadedGenerator:
 
     Args:
         path: A run's folder, whose newest checkpoint is taken; or a version folder that
-            `gan_keras.export` made; or a folder of versions, of which the newest is taken.
+            `gan_keras.export` made; or a folder of versions, of which the newest is taken; or
+            `pretrained:mnist`, a model that ships with the package.
+        checkpoint: Of a run's folder: training step, or `best`.
 
     Returns:
-        The generator, with `sample` and `generate`.
+        The generator, with `sample`, `latents` and `generate`.
 
     Raises:
         UserError: neither is there, or it cannot be read.
-        UsageError: a run that makes points, not images.
+        UsageError: a run that makes points, not images, or a name or checkpoint that is not there.
     """
+    shipped = pretrained.folder(path) is not None
+    if shipped or Path(path, configs.CONFIG_FILE).exists():
+        return _from_run(path, checkpoint)
     path = Path(path)
-    if (path / configs.CONFIG_FILE).exists():
-        return _from_run(path)
+    if checkpoint is not None:
+        raise UsageError(f"checkpoint={checkpoint}: {path} is no run's folder; omit it")
     versions = [path, *path.glob("[0-9]*")]
     found = [each for each in versions if (each / "saved_model.pb").exists()]
     if not found:
@@ -147,11 +172,16 @@ def load(path: str | Path) -> LoadedGenerator:
     return _from_export(path if path in found else max(found, key=_number))
 
 
-def _from_run(path):
-    run = trained.restore(path)
+def _from_run(path, checkpoint):
+    run = trained.restore(path, checkpoint)
     served = Served(folding.fold(run.generator), run.config.prior, classes=run.classes)
     return LoadedGenerator(
-        path, run.step, run.classes, run.config.latent_dim, served.signatures(), served
+        run.folder or Path(path),
+        run.step,
+        run.classes,
+        run.config.latent_dim,
+        served.signatures(),
+        served,
     )
 
 

@@ -23,7 +23,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 import gan_keras
 from gan_keras import checkpoints, files
 from gan_keras.errors import UsageError, UserError
-from gan_keras.exporting import contract, folding, trained
+from gan_keras.exporting import contract, folding, pretrained, trained
 from gan_keras.exporting.served import Served
 
 # No integer, so that no server takes it for a version. Beside a working folder lies a file that
@@ -40,24 +40,28 @@ def export(
     version: int | None = None,
     dtype: str = "float32",
     temperature: float = 1.0,
+    checkpoint: int | str | None = None,
 ) -> Path:
-    """Exports the newest checkpoint of a run.
+    """Exports a checkpoint of a run.
 
     Args:
-        workdir: Folder of the run.
+        workdir: Folder of the run; or `pretrained:<name>`, a model that ships with the package,
+            whose score cards the version then has too.
         export_dir: Folder of the versions; made if missing.
         version: Integer from 1; the next free one by default.
         dtype: `float32` or `bfloat16`: what the layers compute in; images are float32 in any
             case. In bfloat16 a picture may differ a little in a batch of another size.
         temperature: What latents are multiplied by that are drawn from seeds: below 1 pictures
             are more typical, and there is less variety. Latents of callers are taken as given.
+        checkpoint: Training step, or `best`; the newest by default.
 
     Returns:
         The path of the version folder.
 
     Raises:
         UserError: the run has no checkpoint, or a folder cannot be written.
-        UsageError: the version exists already, or is none; or the run makes no images.
+        UsageError: the version exists already, or is none; or the run makes no images, or has no
+            such checkpoint.
     """
     checkpoints.refuse_pattern("--export_dir", export_dir)
     export_dir = Path(export_dir)
@@ -70,7 +74,7 @@ def export(
             f"--version={version}: {export_dir / versions[version]} exists already; "
             "omit --version for the next free one"
         )
-    run = trained.restore(workdir)
+    run = trained.restore(workdir, checkpoint)
     try:
         export_dir.mkdir(parents=True, exist_ok=True)
         _clear_abandoned(export_dir)
@@ -80,6 +84,9 @@ def export(
             signatures = served.signatures()
             tf.saved_model.save(served, str(temporary), signatures=signatures)
             _write_warmup(temporary, signatures)
+            # The cards are of the weights as they ship, at temperature 1.
+            if run.folder and (dtype, temperature) == ("float32", 1.0):
+                pretrained.copy_scores(run.folder, temporary)
             _write_card(temporary, run, dtype, temperature)
             return _rename(temporary, export_dir, version)
     except (OSError, tf.errors.OpError) as error:
@@ -185,8 +192,9 @@ def _write_card(folder, run, dtype, temperature):
         "dataset": run.config.dataset,
         "classes": run.classes,
         "config": dataclasses.asdict(run.config),
+        **({"pretrained": run.card} if run.card else {}),
         "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "git_commit": _git_commit(),
+        "git_commit": git_commit(),
         "versions": {
             "gan_keras": gan_keras.__version__,
             "tensorflow": tf.__version__,
@@ -197,7 +205,7 @@ def _write_card(folder, run, dtype, temperature):
     (folder / contract.MODEL_CARD_FILE).write_text(json.dumps(card, indent=2) + "\n")
 
 
-def _git_commit():
+def git_commit():
     """Returns the commit of the checkout that this package runs from; None outside of one."""
     package = Path(gan_keras.__file__).parent
     command = ["git", "-C", str(package), "rev-parse", "HEAD"]

@@ -56,6 +56,7 @@ class Served(tf.Module):
         seed = tf.TensorSpec((None,), tf.int64, contract.SEED)
         label = tf.TensorSpec((None,), tf.int64, contract.LABEL)
         made = {
+            contract.SEED_LATENTS_SIGNATURE: tf.function(self.latents, [seed]),
             contract.SAMPLE_SIGNATURE: tf.function(self.sample, [seed]),
             contract.PNG_SIGNATURE: tf.function(self.png, [seed]),
         }
@@ -80,6 +81,11 @@ class Served(tf.Module):
             label = self._checked(label, latents, contract.LATENTS)
         return {contract.IMAGES: self._draw(latents, label)}
 
+    def latents(self, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Maps seeds int64 (batch,) to the latents float32 that `sample` makes pictures of."""
+        spec = tf.TensorSpec([self._latent_dim], tf.float32)
+        return {contract.LATENTS: self._temperature * _each(self._latents_of, seed, spec)}
+
     def sample(self, seed: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """Maps seeds int64 (batch,) to images uint8: the same seed, the same picture.
 
@@ -89,8 +95,7 @@ class Served(tf.Module):
             label = self._checked(label, seed, contract.SEED)
         elif self._classes:
             label = _each(self._class_of, seed, tf.TensorSpec([], tf.int64))
-        latents = _each(self._latents_of, seed, tf.TensorSpec([self._latent_dim], tf.float32))
-        pixels = self._draw(self._temperature * latents, label)
+        pixels = self._draw(self.latents(seed)[contract.LATENTS], label)
         pixels = tf.round((pixels - contract.PIXEL_MIN) * 127.5)
         return {contract.IMAGES: tf.saturate_cast(pixels, tf.uint8)}
 

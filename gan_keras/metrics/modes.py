@@ -94,6 +94,37 @@ def histogram_jsd(counts, masses):
     Raises:
         ValueError: the shapes differ, or either array is invalid.
     """
+    counts, masses = _histogram(counts, masses)
+    shares = counts / counts.sum()
+    # p log(p / m) as 2p log(2p / (p + q)) / 2: half of the least number that is not 0 is 0.
+    both = shares + masses
+    fourfold = rel_entr(2 * shares, both).sum() + rel_entr(2 * masses, both).sum()
+    return float(max(fourfold, 0.0)) / 4  # Rounding may leave a little less than nothing.
+
+
+def histogram_kl(counts, masses):
+    """KL(p || q) = sum p log(p / q), p = counts / n, q = masses.
+
+    Too high on few points, by about (cells - 1) / (2 n) when the sample follows the masses.
+
+    Args:
+        counts: As in `histogram_jsd`.
+        masses: As in `histogram_jsd`, and none of them 0.
+
+    Returns:
+        Nats, from 0 (the histogram is the masses) up; lower is better.
+
+    Raises:
+        ValueError: as `histogram_jsd`, or a cell without mass.
+    """
+    counts, masses = _histogram(counts, masses)
+    if not masses.min() > 0:
+        raise ValueError("masses must be above 0")
+    return max(float(rel_entr(counts / counts.sum(), masses).sum()), 0.0)
+
+
+def _histogram(counts, masses):
+    """The arguments of both divergences, checked."""
     counts, masses = np.asarray(counts), np.asarray(masses, np.float64)
     if counts.shape != masses.shape:
         raise ValueError(f"counts {counts.shape} and masses {masses.shape} must be of one shape")
@@ -104,11 +135,7 @@ def histogram_jsd(counts, masses):
         )
     if not (masses.min() >= 0 and abs(masses.sum() - 1) <= 1e-6):
         raise ValueError(f"masses must be >= 0 with the sum 1, not {masses.sum()}")
-    shares = counts / counts.sum()
-    # p log(p / m) as 2p log(2p / (p + q)) / 2: half of the least number that is not 0 is 0.
-    both = shares + masses
-    fourfold = rel_entr(2 * shares, both).sum() + rel_entr(2 * masses, both).sum()
-    return float(max(fourfold, 0.0)) / 4  # Rounding may leave a little less than nothing.
+    return counts, masses
 
 
 def _nearest(points, centres):

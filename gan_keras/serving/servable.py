@@ -24,6 +24,7 @@ OWN_INPUTS = {
 }
 OWN_SIGNATURES = {
     contract.LATENTS_SIGNATURE,
+    contract.SEED_LATENTS_SIGNATURE,
     contract.SAMPLE_SIGNATURE,
     contract.PNG_SIGNATURE,
     "sample_label",

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from gan_keras import checkpoints, data, evaluation, networks
+from gan_keras import checkpoints, data, networks
 from gan_keras import config as configs
 from gan_keras.distribution import strategy as strategies
 from gan_keras.drawing import grid
 from gan_keras.errors import UserError
-from gan_keras.evaluation import score_cards
 from gan_keras.game import GAN, ConditionalGAN, optimizers
 from gan_keras.training import (
     callbacks,
@@ -285,9 +284,7 @@ def _chief_callbacks(plan, images, saved, watch):
         callbacks.Scalars(writer, bounds, config.log_every, config.batch_size),
     ]
     if config.evaluate_every:
-        judge = evaluation.judge_while_training(config)
-        scores, run = workdir / score_cards.FOLDER, workdir.resolve().name
-        beside.append(callbacks.Evaluate(writer, scores, config.evaluate_every, judge, run))
+        beside.append(callbacks.evaluate_as(config, workdir, writer, saved))
     return beside
 
 

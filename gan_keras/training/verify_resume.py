@@ -80,6 +80,7 @@ def verify(workdir, steps=20, checkpoint=None):
         sample_every=_NEVER,
         checkpoint_every=_NEVER,
         evaluate_every=0,
+        keep_best="",
     )
     last = first + steps
     with tempfile.TemporaryDirectory(prefix="gan-keras-verify-") as folder:

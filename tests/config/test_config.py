@@ -108,6 +108,15 @@ def test_the_length_of_a_cosine_may_not_change():
     [
         ({"r1_weight": 1.0}, "--r1_weight=1.0: .*; choose --network=plain or mlp"),
         ({"network": "maxout", "r2_weight": 1.0}, "--r2_weight=1.0: .* maxout"),
+        (
+            {"keep_best": "jsd", "evaluate_every": 1},
+            "--keep_best=jsd: choose from frechet_distance",
+        ),
+        ({"keep_best": "kid"}, "--keep_best=kid: nothing is evaluated; add --evaluate_every"),
+        (
+            {"dataset": "ring", "keep_best": "kid", "evaluate_every": 1},
+            "--keep_best=kid: choose from jsd",
+        ),
         ({"dataset": "ring", "conditional": True}, "--conditional: ring has no classes"),
         (
             {"learning_rate_schedule": "cosine", "learning_rate_decay": 1.5},

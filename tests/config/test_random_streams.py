@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gan_keras import config as configs
 from gan_keras import data, networks
 from gan_keras.config import random_streams as streams
-from gan_keras.data import order
+from gan_keras.data import order, stacked
 from gan_keras.evaluation import classifier, image_scores, judge
 from gan_keras.exporting.served import Served
 from gan_keras.game import GAN
@@ -281,11 +281,15 @@ def test_numpy_draws_from_its_streams(monkeypatch):
     classifier._splits(config)
     scores = image_scores.ImageScores(config, (), 200, None, None, seed=3)
     scores._noise()
+    stacked.numbers(9, 2)
+    stacked.numbers(9, 2, test=True)
     assert entropies == [
         [streams.BOOTSTRAP, 3],
         [streams.BLOCKS, 3],
         [streams.CLASSIFIER_SPLIT, 3],
         [streams.NOISE_IMAGES, 3],
+        [streams.STACKS, 0],
+        [streams.STACKS, 1],
     ]
 
 

@@ -30,7 +30,7 @@ def exported(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("conditional")
     run = trained.Trained(model, configs.from_preset("digits", latent_dim=LATENT_DIM), 12, CLASSES)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trained, "restore", lambda workdir: run)
+        patch.setattr(trained, "restore", lambda workdir, checkpoint: run)
         return saved_model.export("a run with labels", folder)
 
 
@@ -88,6 +88,7 @@ def test_signatures_of_a_conditional_generator(exported):
     seed, label = {"seed": (tf.int64, [None])}, {"label": (tf.int64, [None])}
     assert inputs == {
         "serving_default": {"latents": (tf.float32, [None, LATENT_DIM])} | label,
+        "latents": seed,
         "sample": seed,
         "png": seed,
         "sample_label": seed | label,

@@ -42,6 +42,7 @@ def sample(signatures, seeds):
 def test_signatures_are_the_contract(signatures):
     expected = {
         "serving_default": (("latents", tf.float32, [None, 8]), ("images", tf.float32, 4)),
+        "latents": (("seed", tf.int64, [None]), ("latents", tf.float32, 2)),
         "sample": (("seed", tf.int64, [None]), ("images", tf.uint8, 4)),
         "png": (("seed", tf.int64, [None]), ("png_bytes", tf.string, 1)),
     }
@@ -151,7 +152,7 @@ def test_warm_up_covers_every_signature_at_every_batch_size(exported, signatures
         seen.append((request.model_spec.signature_name, len(value)))
     assert sorted(seen) == sorted(
         (name, size)
-        for name in ("serving_default", "sample", "png")
+        for name in ("serving_default", "latents", "sample", "png")
         for size in contract.ALLOWED_BATCH_SIZES
     )
 

@@ -96,3 +96,14 @@ def test_what_is_refused():
             modes.histogram_jsd([1, 1], masses)
     with pytest.raises(ValueError, match=r"counts \(2,\) and masses \(3,\)"):
         modes.histogram_jsd([1, 1], [0.5, 0.25, 0.25])
+
+
+def test_kl_of_a_histogram():
+    assert modes.histogram_kl([5, 5, 0], [0.25, 0.25, 0.5]) == pytest.approx(np.log(2))
+    assert modes.histogram_kl([1, 1, 2], [0.25, 0.25, 0.5]) == 0
+    # One cell of many: log of the inverse of its mass, with no bound.
+    assert modes.histogram_kl([9, 0], [1e-9, 1 - 1e-9]) == pytest.approx(9 * np.log(10))
+    with pytest.raises(ValueError, match="above 0"):
+        modes.histogram_kl([1, 1], [0.0, 1.0])
+    with pytest.raises(ValueError, match="of one shape"):
+        modes.histogram_kl([1, 1], [1.0])

@@ -2,7 +2,7 @@
 
 from gan_keras.training.callbacks.collapse import Collapse
 from gan_keras.training.callbacks.density import Density
-from gan_keras.training.callbacks.evaluate import Evaluate
+from gan_keras.training.callbacks.evaluate import Evaluate, evaluate_as
 from gan_keras.training.callbacks.progress import Progress
 from gan_keras.training.callbacks.samples import Grid, Rows, Samples
 from gan_keras.training.callbacks.save import Save
@@ -24,4 +24,5 @@ __all__ = [
     "Save",
     "Scalars",
     "StepsPerCall",
+    "evaluate_as",
 ]

@@ -5,10 +5,30 @@ import logging
 import keras
 import tensorflow as tf
 
+from gan_keras import checkpoints, evaluation
+from gan_keras.config import best_score
 from gan_keras.errors import UserError
 from gan_keras.evaluation import score_cards
 
 logger = logging.getLogger(__name__)
+
+
+def evaluate_as(config, workdir, writer, saved):
+    """Returns the `Evaluate` of a run.
+
+    Args:
+        config: A Config; of it count `evaluate_every`, `keep_best`, and what a Judge needs.
+        workdir: Folder of the run, a Path.
+        writer: The `CheckedSummaryWriter` of the run.
+        saved: The `Checkpoints` of the run.
+    """
+    judge = evaluation.judge_while_training(config)
+    best = None
+    if config.keep_best:
+        metric = best_score.full_name(config.keep_best)
+        best = checkpoints.Best(saved.checkpoint, workdir, metric, judge.better(metric))
+    folder, run = workdir / score_cards.FOLDER, workdir.resolve().name
+    return Evaluate(writer, folder, config.evaluate_every, judge, run, best)
 
 
 class Evaluate(keras.callbacks.Callback):
@@ -20,15 +40,17 @@ class Evaluate(keras.callbacks.Callback):
         every: Steps between two evaluations.
         judge: An `evaluation.Judge`.
         run: Name of the run, for the cards.
+        best: A `checkpoints.Best`, which gets the scores of its metric, or None.
     """
 
-    def __init__(self, writer, folder, every, judge, run):
+    def __init__(self, writer, folder, every, judge, run, best=None):
         super().__init__()
         self.writer = writer
         self.folder = folder
         self.every = every
         self.judge = judge
         self.run = run
+        self.best = best
 
     def on_train_batch_end(self, batch, logs=None):
         step = self.model.step
@@ -39,5 +61,13 @@ class Evaluate(keras.callbacks.Callback):
                 tf.summary.scalar(f"scores/{card.metric}", card.value)
                 try:
                     score_cards.save(card, self.folder)
+                    self._offer(card)
                 except UserError as error:  # A score can be had again, what was trained cannot.
                     logger.warning("%s", error)
+
+    def _offer(self, card):
+        if self.best is None or card.metric != self.best.metric:
+            return
+        if self.best.offer(card.step, card.value, card.measured_by):
+            name = card.metric.replace("_", " ")
+            logger.info("step %s: %s %.4g, the best so far", f"{card.step:,}", name, card.value)

@@ -1,0 +1,99 @@
+"""The best checkpoint by a score, beside the newest ones: `workdir/checkpoints/best/`.
+
+It is a checkpoint like the others, in a folder of its own, so that `keep_checkpoints` never
+removes it. `best.json` says what it was chosen by.
+"""
+
+import json
+import logging
+import math
+
+from gan_keras import files
+from gan_keras.checkpoints import files as checkpoint_files
+from gan_keras.checkpoints.save_restore import BEST, Checkpoints, place
+from gan_keras.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+RECORD = "best.json"
+
+
+class Best:
+    """Keeps the one checkpoint whose score no other has surpassed; of equal ones, the first.
+
+    A resumed run evaluates steps again that it had evaluated before, finds the scores that it
+    had found, and so keeps what it had kept.
+
+    Args:
+        checkpoint: `tf.train.Checkpoint` of what is saved.
+        workdir: Folder of the run.
+        metric: Name of the score.
+        better: `lower` or `higher`.
+    """
+
+    def __init__(self, checkpoint, workdir, metric, better):
+        self.saved = Checkpoints(checkpoint, place(workdir, BEST), keep=1)
+        self.metric = metric
+        self.better = better
+
+    def offer(self, step, value, protocol):
+        """Saves the checkpoint if it is the best so far.
+
+        Args:
+            step: Training step of what the checkpoint holds now.
+            value: Its score. One that is not finite is never the best.
+            protocol: How it was measured, as text; scores by another one do not compare, and
+                the first by a new one replaces what was kept.
+
+        Returns:
+            Whether it was saved.
+
+        Raises:
+            UserError: the disk is full, or cannot be written to; what was kept stays.
+        """
+        if not math.isfinite(value):
+            logger.warning("step %s: %s is not finite; not kept as the best", f"{step:,}", value)
+            return False
+        if not self._surpasses(value, self._kept(protocol)):
+            return False
+        self.saved.save(step)
+        # What an earlier record kept of a later step, which a lost one no longer tells of.
+        for other in checkpoint_files.survey(self.saved.folder):
+            if other != step:
+                checkpoint_files.remove(self.saved.folder, other)
+        record = {"metric": self.metric, "value": value, "step": step, "protocol": protocol}
+        path = self.saved.folder / RECORD
+        try:
+            files.write(path, (json.dumps(record, indent=2) + "\n").encode())
+        except OSError as error:
+            raise UserError(f"{path}: cannot be written: {files.why(error)}") from None
+        return True
+
+    def _surpasses(self, value, kept):
+        if kept is None:
+            return True
+        return value < kept if self.better == "lower" else value > kept
+
+    def _kept(self, protocol):
+        """The score of what is kept, or None if it does not compare or is not whole."""
+        record = _read(self.saved.folder / RECORD)
+        if record is None or (record["metric"], record["protocol"]) != (self.metric, protocol):
+            return None
+        if checkpoint_files.damage(self.saved.folder, record["step"]) is not None:
+            return None
+        return record["value"]
+
+
+def _read(path):
+    """Returns the record, or None where there is none that can be used."""
+    try:
+        record = json.loads(path.read_bytes())
+        value, step = float(record["value"]), int(record["step"])
+        return {
+            "metric": record["metric"],
+            "value": value,
+            "step": step,
+            "protocol": record["protocol"],
+        }
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None

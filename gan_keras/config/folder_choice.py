@@ -1,0 +1,39 @@
+"""From what is in a folder of pictures to the fields of a run on it, each with its reason."""
+
+FIELDS = ("image_size", "channels", "conditional")
+SIZES = (16, 28, 32, 64)
+# Fewer pictures than this say too little of a class to learn it by its label.
+LEAST_OF_A_CLASS = 10
+
+
+def choose(survey):
+    """Chooses what the pictures decide; the rest is the preset's, `pictures`.
+
+    Args:
+        survey: What is in the folder, a `data.survey.Survey`.
+
+    Returns:
+        Dict from a field to its value and the reason, in words for a person.
+    """
+    fitting = [size for size in SIZES if size <= survey.side] or SIZES[:1]
+    sizes = ", ".join(map(str, SIZES))
+    size = f"the largest of {sizes} that is not above the median shorter side, {survey.side}"
+    if survey.side > SIZES[-1]:
+        size += "; --image_size=128 takes four times as long"
+    colours = f"{survey.coloured} of {survey.looked_at} pictures looked at have colours"
+    return {
+        "image_size": (fitting[-1], size),
+        "channels": (3 if survey.coloured else 1, colours),
+        "conditional": _conditional(survey.classes),
+    }
+
+
+def _conditional(classes):
+    if not classes:
+        return False, "not all pictures are in sub-folders, which would be their classes"
+    if len(classes) < 2:
+        return False, "there is one sub-folder only"
+    name, least = min(classes.items(), key=lambda item: item[1])
+    if least < LEAST_OF_A_CLASS:
+        return False, f"of class {name} there are only {least} pictures"
+    return True, f"{len(classes)} sub-folders, each with {least:,} pictures or more"

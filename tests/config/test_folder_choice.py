@@ -1,0 +1,54 @@
+"""What a folder of pictures decides, and why."""
+
+import pytest
+
+from gan_keras.config import folder_choice, from_preset
+from gan_keras.data.survey import Survey
+
+
+def values(**fields):
+    found = Survey(
+        **{"count": 100, "side": 70, "looked_at": 9, "coloured": 9, "classes": {}} | fields
+    )
+    return {name: value for name, (value, _) in folder_choice.choose(found).items()}
+
+
+def reasons(**fields):
+    found = Survey(
+        **{"count": 100, "side": 70, "looked_at": 9, "coloured": 9, "classes": {}} | fields
+    )
+    return {name: reason for name, (_, reason) in folder_choice.choose(found).items()}
+
+
+@pytest.mark.parametrize(
+    ("side", "size"),
+    [(8, 16), (16, 16), (27, 16), (28, 28), (31, 28), (63, 32), (64, 64), (999, 64)],
+)
+def test_the_size_is_one_that_the_pictures_have(side, size):
+    assert values(side=side)["image_size"] == size
+    from_preset("pictures", dataset="folder:/x", **values(side=side))
+    assert ("--image_size=128" in reasons(side=side)["image_size"]) == (side > 64)
+
+
+def test_every_field_has_a_choice_and_a_reason():
+    assert tuple(values()) == folder_choice.FIELDS
+    assert all(reasons().values())
+
+
+@pytest.mark.parametrize(("coloured", "channels"), [(0, 1), (1, 3), (9, 3)])
+def test_one_picture_in_colour_makes_it_colour(coloured, channels):
+    assert values(coloured=coloured)["channels"] == channels
+
+
+@pytest.mark.parametrize(
+    ("classes", "conditional", "reason"),
+    [
+        ({}, False, "not all pictures are in sub-folders"),
+        ({"cat": 100}, False, "one sub-folder only"),
+        ({"cat": 91, "dog": 9}, False, "of class dog there are only 9 pictures"),
+        ({"cat": 90, "dog": 10}, True, "2 sub-folders, each with 10 pictures or more"),
+    ],
+)
+def test_sub_folders_are_classes_if_each_has_enough(classes, conditional, reason):
+    assert values(classes=classes)["conditional"] is conditional
+    assert reason in reasons(classes=classes)["conditional"]
