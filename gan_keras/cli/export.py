@@ -4,6 +4,7 @@ from absl import flags as absl_flags
 
 from gan_keras import config as configs
 from gan_keras.cli import flags
+from gan_keras.cli.moving_sign import moving_sign
 from gan_keras.errors import UsageError
 
 PROGRAM = "gan-keras-export"
@@ -46,8 +47,9 @@ def _export(values):
     flags.import_tensorflow()
     from gan_keras import exporting
 
-    path = exporting.export(
-        values.workdir, values.export_dir, values.version, values.dtype, values.temperature
-    )
+    with moving_sign():
+        path = exporting.export(
+            values.workdir, values.export_dir, values.version, values.dtype, values.temperature
+        )
     print(f"exported {path}")
     print(f"serve:  gan-keras-serve --model_base_path {values.export_dir}")
