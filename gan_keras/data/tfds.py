@@ -132,7 +132,7 @@ def _download(builder, name):
                 download_config=tfds.download.DownloadConfig(try_download_gcs=False)
             )
     except Exception as error:  # The network, the disk, a host's answer, a missing package.
-        # TFDS's threads go on with the other files, and would warn of each retry after our line.
+        # TFDS's threads still download the other files, and would warn of each retry after it.
         _RETRIES_LOG.addFilter(lambda record: record.levelno >= logging.ERROR)
         raise UserError(
             f"--dataset={name}: not prepared in {builder.data_path}, and downloading it failed: "
