@@ -15,8 +15,7 @@ from typing import NamedTuple
 from benchmarks import bound, workload
 from gan_keras.errors import UsageError
 
-# What installs the libraries that the package itself does not need.
-INSTALL = {"torch": "pip install --editable '.[bench]'"}
+INSTALL = "pip install --editable '.[bench]'"  # For the libraries that the package does not need.
 DCGAN = ("dcgan",)
 
 
@@ -96,8 +95,8 @@ def choose(network, names=()):
     """Returns who takes part, by default all that have this network, and who is left out.
 
     Returns:
-        A dict from name to Contestant, in the order of turns, the bounds last; and a dict from
-        the names that are left out, since a library is missing, to what installs it.
+        A dict from name to Contestant, in the order of turns, the bounds last; and the names
+        that are left out, since a library is missing.
 
     Raises:
         UsageError: there is no such contestant, it does not have this network, or none is left.
@@ -107,15 +106,10 @@ def choose(network, names=()):
         if name not in able:
             raise UsageError(f"--contestants={name}: for {network} choose from {', '.join(able)}")
     wanted = {name: CONTESTANTS[name] for name in names or able}
-    left_out = {
-        name: INSTALL[each.library]
-        for name, each in wanted.items()
-        if each.library in INSTALL and importlib.util.find_spec(each.library) is None
-    }
+    left_out = [n for n, each in wanted.items() if not importlib.util.find_spec(each.library)]
     chosen = {name: each for name, each in wanted.items() if name not in left_out}
     if not chosen:
-        remedy = " and ".join(sorted(set(left_out.values())))
-        raise UsageError(f"--contestants={','.join(names)}: none can take part; {remedy}")
+        raise UsageError(f"--contestants={','.join(names)}: none can take part; {INSTALL}")
     dtypes = {each.dtype for each in chosen.values()}
     return chosen | {name: each for name, each in BOUNDS.items() if each.dtype in dtypes}, left_out
 

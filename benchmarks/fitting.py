@@ -1,6 +1,8 @@
-"""What the contestants that train by `fit` share."""
+"""What the contestants of Keras share."""
 
 import keras
+
+from benchmarks import workload
 
 ENDLESS = 10**9  # Steps in the one epoch, which the clock ends.
 
@@ -22,9 +24,21 @@ def fit(model, dataset, clock):
     model.fit(dataset, steps_per_epoch=ENDLESS, callbacks=[Ticker(clock)], shuffle=False, verbose=0)
 
 
-def weights(model):
+class Players:
+    """What every contestant has that holds a `generator` and a `discriminator` of Keras."""
+
+    images_per_step = workload.BATCH_SIZE
+
+    def wait(self):
+        self.generator.trainable_variables[0].numpy()
+
+    def weights(self):
+        return weights(self)
+
+
+def weights(players):
     """Returns the trainable weights of both players as arrays."""
     return {
-        player: [variable.numpy() for variable in getattr(model, player).trainable_variables]
+        player: [variable.numpy() for variable in getattr(players, player).trainable_variables]
         for player in ("generator", "discriminator")
     }

@@ -9,8 +9,6 @@ import time
 
 import numpy as np
 
-from gan_keras.exporting import contract
-
 PERCENTILES = (50, 90, 99)
 
 
@@ -75,18 +73,10 @@ def load(ask, clients, warm_up, seconds, now=time.perf_counter):
     return summarise(spans, begin, begin + seconds)
 
 
-def measure(
-    server,
-    transport="grpc",
-    clients=1,
-    count=16,
-    warm_up=1.0,
-    seconds=5.0,
-    model=contract.MODEL_NAME,
-):
+def measure(server, transport="grpc", clients=1, count=16, warm_up=1.0, seconds=5.0):
     """Asks a server, HOST:PORT, for `count` pictures at a time; returns what `summarise` does."""
     from gan_keras.client.client import Client
 
     # A client each, and so a connection each, as of programs that know nothing of each other.
-    connected = [Client(server, transport, model) for _ in range(clients)]
+    connected = [Client(server, transport) for _ in range(clients)]
     return load(lambda i: connected[i].sample(count, seed=i), clients, warm_up, seconds)

@@ -3,9 +3,7 @@
 import importlib.metadata
 import os
 import platform
-import shutil
 import subprocess
-from pathlib import Path
 
 from benchmarks import processes
 
@@ -15,30 +13,28 @@ BUSY = 1 / 3  # Load per core above which a machine counts as busy.
 
 def announce():
     """Prints the machine, the versions and the commit, and returns them for the JSON file."""
-    cores, load = len(os.sched_getaffinity(0)), round(os.getloadavg()[0], 2)
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    gpus = _output(query).splitlines() if shutil.which(query[0]) else []
-    versions = {name: version for name in LIBRARIES if (version := _version(name))}
-    commit, changed = _git("rev-parse", "HEAD"), len(_git("status", "--porcelain").splitlines())
-    cpu, python = _cpu(), platform.python_version()
-    print(cpu, f"{cores} cores", *gpus, sep=", ")
-    print(
-        f"Python {python}", *(f"{name} {version}" for name, version in versions.items()), sep=", "
-    )
-    print(f"commit {commit[:12] or 'none'}" + (f" and {changed} changed files" if changed else ""))
-    if line := warning(load, cores):
-        print(line)
-    return {
-        "cpu": cpu,
-        "cores": cores,
-        "load": load,
-        "gpus": gpus,
+    installed = importlib.metadata.distributions()
+    changed = len(_git("status", "--porcelain").splitlines())
+    found = {
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)),
+        "load": round(os.getloadavg()[0], 2),
+        "gpus": _output(query).splitlines(),
         "system": platform.platform(),
-        "python": python,
-        "versions": versions,
-        "commit": commit,
+        "python": platform.python_version(),
+        "versions": {each.name: each.version for each in installed if each.name in LIBRARIES},
+        "commit": _git("rev-parse", "HEAD"),
         "changed_files": changed,
     }
+    print(found["cpu"], f"{found['cores']} cores", *found["gpus"], sep=", ")
+    versions = [f"{name} {version}" for name, version in found["versions"].items()]
+    print(f"Python {found['python']}", *versions, sep=", ")
+    changes = f" and {changed} changed files" if changed else ""
+    print(f"commit {found['commit'][:12] or 'none'}{changes}")
+    if line := warning(found["load"], found["cores"]):
+        print(line)
+    return found
 
 
 def warning(load, cores):
@@ -52,17 +48,9 @@ def warning(load, cores):
 
 
 def _cpu():
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    lines = _output(["cat", "/proc/cpuinfo"]).splitlines()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def _version(name):
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _git(*arguments):

@@ -7,7 +7,7 @@ from gan_keras.distribution import strategy as strategies
 from gan_keras.training import run as training
 
 
-class Loop:
+class Loop(fitting.Players):
     """The contestant: `GAN.fit` without the callbacks of a run, on images that it reads itself.
 
     `fields` are of the configuration; each call of the training graph has `steps_per_call` steps.
@@ -17,18 +17,13 @@ class Loop:
         config = configs.from_preset(**workload.overrides(network, fields))
         with strategies.build(config.strategy, config.batch_size).scope():
             self.gan = training.build(config)
+        self.generator, self.discriminator = self.gan.generator, self.gan.discriminator
         self.gan.steps_per_execution = steps_per_call
         self.dataset = data.load(config).batches(config.batch_size, config.seed)
         self.images_per_step = config.batch_size
 
     def run(self, clock):
         fitting.fit(self.gan, self.dataset, clock)
-
-    def wait(self):
-        self.gan.generator.trainable_variables[0].numpy()
-
-    def weights(self):
-        return fitting.weights(self.gan)
 
 
 build = Loop

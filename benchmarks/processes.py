@@ -4,6 +4,7 @@
 `python -m benchmarks.processes benchmarks.train.measure '{"name": "keras-guide"}'`.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -54,13 +55,19 @@ def package(*arguments):
         raise UserError(f"{' '.join(arguments)}: {done.stderr.strip() or 'failed'}")
 
 
-def free_addresses(count):
-    """Returns as many "127.0.0.1:PORT" whose ports the operating system chose."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-    for each in sockets:
-        each.close()
-    return addresses
+@contextlib.contextmanager
+def held_addresses(count):
+    """Yields as many "127.0.0.1:PORT", which nobody gets by chance until the block ends.
+
+    The ports are bound, but nobody listens: whoever asks for one by its number, with SO_REUSEADDR
+    as all servers do, gets it. The operating system gives it to no other who asks for any port.
+    """
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            each.bind(("127.0.0.1", 0))
+        yield [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
 
 
 def _call(function, arguments="{}"):

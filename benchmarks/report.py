@@ -50,33 +50,19 @@ def now():
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def check_output(output):
-    """Makes the folder of the JSON file, whose Path is returned, before anything is measured.
+def write(output, document, text=None):
+    """Writes the results: `output`, and beside it the table as `.md` once there is one.
 
     Raises:
-        UsageError: the file cannot be written there, or is named like the table.
+        UsageError: the file is named like the table, or cannot be written.
     """
     path = Path(output)
     if path.suffix != ".json":
         raise UsageError(f"--output={output}: the name must end in .json; the table is put beside")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise IsADirectoryError(None, "is a folder")
-    except OSError as error:
-        raise UsageError(f"--output={output}: {error.strerror}; choose another file") from None
-    return path
-
-
-def write(path, document, text=None):
-    """Writes the results: `path`, and beside it the table as `.md` once there is one.
-
-    Raises:
-        UsageError: the disk is full, or the folder is gone.
-    """
-    try:
         files.write(path, (json.dumps(document, indent=2) + "\n").encode())
         if text is not None:
             files.write(path.with_suffix(".md"), (text + "\n").encode())
     except OSError as error:
-        raise UsageError(f"--output={path}: {error.strerror}; choose another file") from None
+        raise UsageError(f"--output={output}: {error.strerror}; choose another file") from None

@@ -38,10 +38,8 @@ def define(benchmark, values):
     common = {"rounds": (5, "How often everybody is measured."), "output": (None, output)}
     for name, (default, help, *choices) in {**common, **benchmark.flags}.items():
         if isinstance(default, int):
-            bounds = choices[0] if choices else range(1, 2**31)
-            absl_flags.DEFINE_integer(
-                name, default, help, bounds.start, bounds.stop - 1, flag_values=values
-            )
+            few = choices[0] if choices else range(1, 2**31)
+            absl_flags.DEFINE_integer(name, default, help, few[0], few[-1], flag_values=values)
         elif choices:
             absl_flags.DEFINE_enum(name, default, list(choices[0]), help, flag_values=values)
         elif isinstance(default, float):
@@ -55,9 +53,10 @@ def define(benchmark, values):
 def _compare(benchmark, values):
     chosen = {name: values[name].value for name in sorted(values) if name not in ("help", "h")}
     stem = "-".join([benchmark.name, *([values.network] if "network" in benchmark.flags else [])])
-    output = report.check_output(values.output or f"runs/benchmarks/{stem}.json")
+    output = Path(values.output or f"runs/benchmarks/{stem}.json")
     document = {"benchmark": benchmark.name, "flags": chosen, "began": report.now()}
     document |= {"machine": machine.announce(), "rounds": []}
+    report.write(output, document)  # What cannot be written is reported before minutes pass.
     with tempfile.TemporaryDirectory() as folder:
         taking_part = benchmark(values, Path(folder))
         document |= taking_part.facts

@@ -104,10 +104,10 @@ def embedded(export_dir):
     Raises:
         UserError: it did not start.
     """
-    addresses = dict(zip(("grpc", "rest"), processes.free_addresses(2), strict=True))
-    ports = [address.split(":")[1] for address in addresses.values()]
-    flags = [f"--model_base_path={export_dir}", f"--port={ports[0]}", f"--rest_api_port={ports[1]}"]
-    with tempfile.TemporaryFile("w+") as errors:
+    with processes.held_addresses(2) as held, tempfile.TemporaryFile("w+") as errors:
+        ports = [address.split(":")[1] for address in held]
+        flags = [f"--model_base_path={export_dir}"]
+        flags += [f"--port={ports[0]}", f"--rest_api_port={ports[1]}"]
         server = subprocess.Popen(
             [sys.executable, "-c", SCRIPT, *flags],
             cwd=processes.ROOT,
@@ -119,7 +119,7 @@ def embedded(export_dir):
             if not any(READY in line for line in server.stdout):
                 errors.seek(0)
                 raise UserError(f"--export_dir={export_dir}: {errors.read().strip()}")
-            yield addresses
+            yield dict(zip(("grpc", "rest"), held, strict=True))
         finally:
             server.send_signal(signal.SIGTERM)
             try:

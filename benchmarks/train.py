@@ -36,9 +36,8 @@ class Train:
 
     def __init__(self, values, folder):
         self.chosen, left_out = contestants.choose(values.network, values.contestants)
-        for name, remedy in left_out.items():
-            missing = contestants.CONTESTANTS[name].library
-            print(f"left out {name}: {missing} is missing; {remedy}")
+        if left_out:
+            print(f"left out {', '.join(left_out)}: {contestants.INSTALL}")
         flags.import_tensorflow()
         images = folder / "images.npy"
         np.save(images, workload.images())

@@ -17,7 +17,8 @@ SEVENS = f"{WORKDIR}/samples/sevens.png"
 
 
 def main():
-    grpc_port, rest_port = free_ports(2)
+    held = held_ports(2)
+    grpc_port, rest_port = (each.getsockname()[1] for each in held)
     title("1. Train: real handwritten digits, about a minute")
     command("gan-keras-train", "--preset=digits_conditional", f"--workdir={WORKDIR}")
     title("2. Export: the generator as a SavedModel version")
@@ -100,13 +101,16 @@ def serve(program, *arguments):
     sys.exit(server.wait() or 1)
 
 
-def free_ports(count):
-    """Ports of 127.0.0.1 that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [server.getsockname()[1] for server in sockets]
-    for server in sockets:
-        server.close()
-    return ports
+def held_ports(count):
+    """Sockets bound to ports of 127.0.0.1, so that meanwhile no other program gets these.
+
+    Nobody listens there: a server that sets SO_REUSEADDR, as ours does, can have them by number.
+    """
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        each.bind(("127.0.0.1", 0))
+    return sockets
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 from PIL import Image
 
+from gan_keras.evaluation import score_cards, score_tables
 from gan_keras.game import losses
 
 ROOT = Path(__file__).parent.parent
@@ -129,6 +130,19 @@ def test_the_logarithms_are_right(page):
     assert {base for _, base, _ in numbers} == {"2", "4"}
     for sign, base, value in numbers:
         assert f"{float(sign + '1') * np.log(int(base)):.{len(value.split('.')[1])}f}" == value
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [("mnist_0", "mlp"), ("ring_0", "ring_1", "ring_2"), ("grid_0", "grid_1", "grid_2")],
+    ids=lambda runs: runs[0],
+)
+def test_the_tables_of_results_are_those_of_the_cards(runs):
+    """As gan-keras-compare prints them."""
+    groups = [score_cards.find(ROOT / "docs" / "cards" / run) for run in runs]
+    table = score_tables.table([card for cards in score_tables.select(groups) for card in cards])
+    assert max(map(len, table)) <= 120
+    assert "\n".join(table) in (ROOT / "docs" / "results.md").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gan_keras.cli import train
+from tests.ports import held_ports
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -35,11 +35,7 @@ def test_train_export_serve_sample_and_the_client(tmp_path):
     assert [line.split()[0] for line in lines] == [
         f"gan-keras-{name}" for name in ("train", "export", "serve", "sample")
     ]
-    with (
-        socket.create_server(("127.0.0.1", 0)) as grpc,
-        socket.create_server(("127.0.0.1", 0)) as rest,
-    ):
-        ports = [server.getsockname()[1] for server in (grpc, rest)]
+    ports = held_ports(2)
     more = {
         "gan-keras-train": ["--steps=20"],
         "gan-keras-serve": [f"--port={ports[0]}", f"--rest_api_port={ports[1]}"],

@@ -1,6 +1,7 @@
 """docs/scale.md and its manifest: commands that are some, names that agree, the model's table."""
 
 import json
+import math
 import os
 import re
 import shlex
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks import allreduce, scale
+from gan_keras import config as configs
 from gan_keras.cli import flags, train
 from gan_keras.distribution import cluster
+from gan_keras.training.run import build
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = (DOCS / "scale.md").read_text("utf-8")
@@ -38,13 +40,47 @@ def test_the_cluster_of_the_page_is_one(monkeypatch):
     assert cluster.from_environment().title(1) == "worker 1 (10.0.0.2:2222)"
 
 
-def test_the_page_has_the_model_s_table():
-    weights = re.search(r"([\d,]+) and ([\d,]+) trainable weights, which makes ([\d.]+) MB", PAGE)
-    g, d = (int(weights[i].replace(",", "")) for i in (1, 2))
-    size = allreduce.bytes_per_step(g, d)
-    assert scale.trainable() == {"generator": g, "discriminator": d}
-    assert f"{size / 1e6:.2f}" == weights[3]
-    assert scale.paper(size) in PAGE
+def ring_seconds(size, workers, bandwidth, latency):
+    """Of one all-reduce: each worker passes a part on to its neighbour until all have all sums."""
+    # What of each part's sum a worker has: everybody's own share first.
+    have = [[{rank} for _ in range(workers)] for rank in range(workers)]
+    everybody, passes = set(range(workers)), 0
+    while not all(part == everybody for parts in have for part in parts):
+        sent = [(rank, (rank - passes) % workers) for rank in range(workers)]
+        passed = [(rank, part, set(have[rank][part])) for rank, part in sent]
+        for rank, part, content in passed:
+            have[(rank + 1) % workers][part] |= content
+        passes += 1
+        assert passes < 2 * workers
+    return passes * (size / workers / bandwidth + latency)
+
+
+def test_the_page_has_the_weights_of_the_mnist_preset():
+    """Radford et al. 2015 in small; biases where no normalisation follows."""
+    generator = 100 * 6272 + 2 * 128 + 16 * 128 * 64 + 2 * 64 + 16 * 64 + 1
+    discriminator = 16 * 64 + 64 + 16 * 64 * 128 + 2 * 128 + 6272 + 1
+    gan = build(configs.from_preset("mnist", mixed_precision="float32"))
+    for player, weights in ((gan.generator, generator), (gan.discriminator, discriminator)):
+        assert sum(math.prod(each.shape) for each in player.trainable_variables) == weights
+    megabytes = 4 * (generator + discriminator) / 1e6
+    text = f"{generator:,} and {discriminator:,} trainable weights, which makes {megabytes:.2f} MB"
+    assert text in PAGE
+
+
+def test_the_page_s_table_of_larger_clusters_is_the_ring_walked():
+    size = 4 * (759_681 + 138_689)
+    rows = re.findall(
+        r"^\| (\d+) +\| +(\d+) GB/s \| +(\d+) µs \| +([\d.]+) ms \| +(.*) \|$", PAGE, re.MULTILINE
+    )
+    assert [int(row[0]) for row in rows] == [8, 64, 256]
+    for workers, bandwidth, latency, milliseconds, shares in rows:
+        link = float(bandwidth) * 1e9, float(latency) * 1e-6
+        # The bytes once, and the latency for each of two reductions.
+        seconds = ring_seconds(size, int(workers), *link)
+        seconds += ring_seconds(0, int(workers), *link)
+        assert f"{1e3 * seconds:.2f}" == milliseconds
+        expected = [f"{100 * step / (step + seconds):.0f} %" for step in (1e-3, 1e-2, 1e-1)]
+        assert [share.strip() for share in shares.split("|")] == expected
 
 
 def test_kinds_and_names_agree():

@@ -1,10 +1,8 @@
 """The operator's files: read by the real message types, and held against contract.py."""
 
-import contextlib
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +16,7 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from gan_keras.drawing import images
 from gan_keras.exporting import contract
+from tests.ports import held_ports
 
 ROOT = Path(__file__).parent.parent
 SERVING = ROOT / "serving"
@@ -258,18 +257,10 @@ def test_the_readme_has_the_examples_it_should():
         assert int(port) in (contract.GRPC_PORT, contract.REST_PORT, 6006)
 
 
-def free_ports(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
 @pytest.fixture(scope="module")
 def paste(exported, tmp_path_factory):
     """Runs an example in an empty folder beside the embedded server; the ports are other ones."""
-    grpc_port, rest_port = free_ports(2)
+    grpc_port, rest_port = held_ports(2)
     folder = tmp_path_factory.mktemp("paste")
     ours = {str(contract.GRPC_PORT): str(grpc_port), str(contract.REST_PORT): str(rest_port)}
     server = subprocess.Popen(

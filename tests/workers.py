@@ -3,19 +3,17 @@
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
+
+from tests.ports import held_ports
 
 SCRIPT = "import sys; from gan_keras.cli.train import run; sys.exit(run())"
 
 
 def environments(count):
-    """TF_CONFIG of each worker, at ports that are free as far as that can be known."""
-    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    addresses = [f"127.0.0.1:{server.getsockname()[1]}" for server in servers]
-    for server in servers:
-        server.close()
+    """TF_CONFIG of each worker."""
+    addresses = [f"127.0.0.1:{port}" for port in held_ports(count)]
     return [
         {
             "TF_CONFIG": json.dumps(

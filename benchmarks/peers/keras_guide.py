@@ -13,8 +13,6 @@ from keras import ops
 from benchmarks import fitting, workload
 from benchmarks.peers import keras_networks
 
-SHUFFLE_BUFFER = 1024  # of the guide
-
 
 class Players(keras.Model):
     """Two networks under one `train_step`."""
@@ -64,28 +62,20 @@ class Players(keras.Model):
         return keras.random.normal((count, workload.LATENT_DIM), seed=self.draws)
 
 
-class Guide:
+class Guide(fitting.Players):
     """The contestant; `dtype` is Keras' policy, as `mixed_bfloat16`."""
-
-    images_per_step = workload.BATCH_SIZE
 
     def __init__(self, network, images, dtype="float32"):
         with keras_networks.policy(dtype):
             self.generator, self.discriminator = keras_networks.NETWORKS[network]()
             self.players = Players(self.generator, self.discriminator)
             self.players.compile()
-        # One epoch without end: what `fit` does between epochs is not measured.
-        dataset = tf.data.Dataset.from_tensor_slices(images).shuffle(SHUFFLE_BUFFER).repeat()
+        # The guide's buffer; one epoch without end: what `fit` does between epochs is not measured.
+        dataset = tf.data.Dataset.from_tensor_slices(images).shuffle(1024).repeat()
         self.dataset = dataset.batch(workload.BATCH_SIZE).prefetch(tf.data.AUTOTUNE)
 
     def run(self, clock):
         fitting.fit(self.players, self.dataset, clock)
-
-    def wait(self):
-        self.generator.trainable_variables[0].numpy()
-
-    def weights(self):
-        return fitting.weights(self)
 
 
 build = Guide

@@ -4,8 +4,6 @@ bfloat16 autocast, channels last, fused Adam, no number read in the loop, and no
 weights while G is updated.
 """
 
-import contextlib
-
 import torch
 from torch import nn
 
@@ -13,11 +11,8 @@ from benchmarks import workload
 from benchmarks.peers import torch_networks
 
 
-class Best:
+class Best(torch_networks.Players):
     """The contestant; `autocast` off is the same in float32."""
-
-    images_per_step = workload.BATCH_SIZE
-    wait = staticmethod(torch_networks.wait)
 
     def __init__(self, network, images, autocast=True):
         self.device = torch_networks.device()
@@ -56,18 +51,7 @@ class Best:
         self.discriminator.requires_grad_(True)
 
     def _precision(self):
-        if not self.autocast:
-            return contextlib.nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
-
-    def run(self, clock):
-        for real in torch_networks.batches(self.images):
-            self.step(real)
-            if not clock.tick():
-                return
-
-    def weights(self):
-        return torch_networks.weights(self.generator, self.discriminator)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
 
 
 build = Best

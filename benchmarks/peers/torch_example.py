@@ -10,11 +10,8 @@ from benchmarks import workload
 from benchmarks.peers import torch_networks
 
 
-class Example:
+class Example(torch_networks.Players):
     """The contestant."""
-
-    images_per_step = workload.BATCH_SIZE
-    wait = staticmethod(torch_networks.wait)
 
     def __init__(self, network, images):
         self.device = torch_networks.device()
@@ -53,15 +50,6 @@ class Example:
         self.g_optimizer.step()
         shown += [d_loss.item(), g_loss.item()]
         return shown
-
-    def run(self, clock):
-        for real in torch_networks.batches(self.images):
-            self.step(real)
-            if not clock.tick():
-                return
-
-    def weights(self):
-        return torch_networks.weights(self.generator, self.discriminator)
 
 
 build = Example

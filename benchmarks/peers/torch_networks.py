@@ -64,11 +64,6 @@ def device():
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def wait():
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
 def adam(network, **options):
     return torch.optim.Adam(
         network.parameters(), lr=workload.LEARNING_RATE, betas=(workload.BETA_1, 0.999), **options
@@ -91,9 +86,23 @@ def batches(images):
         )
 
 
-def weights(generator, discriminator):
-    """Returns the trainable weights of both players as arrays."""
-    return {
-        "generator": [p.detach().cpu().numpy().copy() for p in generator.parameters()],
-        "discriminator": [p.detach().cpu().numpy().copy() for p in discriminator.parameters()],
-    }
+class Players:
+    """What both contestants have: a `generator`, a `discriminator`, `images` and a `step`."""
+
+    images_per_step = workload.BATCH_SIZE
+
+    def run(self, clock):
+        for real in batches(self.images):
+            self.step(real)
+            if not clock.tick():
+                return
+
+    def wait(self):
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+
+    def weights(self):
+        return {
+            player: [p.detach().cpu().numpy().copy() for p in getattr(self, player).parameters()]
+            for player in ("generator", "discriminator")
+        }

@@ -4,6 +4,7 @@ from absl import flags as absl_flags
 
 from gan_keras import config as configs
 from gan_keras.cli import flags
+from gan_keras.cli.moving_sign import moving_sign
 from gan_keras.errors import UsageError
 from gan_keras.evaluation import score_cards, score_tables
 
@@ -75,18 +76,20 @@ def _evaluate(values):
     from gan_keras import evaluation
 
     if values.neighbours:
-        return _draw_neighbours(values, checkpoint)
-    found = evaluation.evaluate(
-        values.workdir,
-        None if values.metrics is None else score_tables.metric_names(values.metrics),
-        values.num_samples,
-        checkpoint,
-        values.extractor,
-        values.classifier,
-        values.seed,
-        values.references,
-        values.temperature,
-    )
+        with moving_sign():
+            return _draw_neighbours(values, checkpoint)
+    with moving_sign():
+        found = evaluation.evaluate(
+            values.workdir,
+            None if values.metrics is None else score_tables.metric_names(values.metrics),
+            values.num_samples,
+            checkpoint,
+            values.extractor,
+            values.classifier,
+            values.seed,
+            values.references,
+            values.temperature,
+        )
     print(*score_tables.table(found), *score_tables.notes(found), sep="\n")
     cards = f"{len(found)} card{'s' * (len(found) != 1)}"
     print(f"wrote {cards} to {values.workdir}/{score_cards.FOLDER}")

@@ -6,6 +6,7 @@ from absl import flags as absl_flags
 
 from gan_keras import config as configs
 from gan_keras.cli import flags
+from gan_keras.cli.moving_sign import moving_sign
 from gan_keras.errors import UsageError
 
 PROGRAM = "gan-keras-export"
@@ -61,9 +62,10 @@ def _export(values):
     flags.import_tensorflow()
     from gan_keras import exporting
 
-    path = exporting.export(
-        workdir, export_dir, values.version, values.dtype, values.temperature, checkpoint
-    )
+    with moving_sign():
+        path = exporting.export(
+            workdir, export_dir, values.version, values.dtype, values.temperature, checkpoint
+        )
     print(f"exported {path}")
     print(f"serve:  gan-keras-serve --model_base_path {shlex.quote(str(export_dir))}")
 

@@ -10,7 +10,10 @@ import tempfile
 
 from absl import flags
 
+from gan_keras.cli.moving_sign import moving_sign
 from gan_keras.errors import UsageError, UserError
+
+logger = logging.getLogger(__name__)
 
 
 def parse(argv, program, summary, define, groups=None):
@@ -159,7 +162,7 @@ def _reports():
 
 
 def import_tensorflow():
-    """Imports TensorFlow without its start-up notices, which would bury our first line.
+    """Reports that TensorFlow starts, and imports it without its own notices.
 
     The notices come from C++ before TensorFlow's logging is set up, so that no setting
     silences all of them: standard error is set aside during the import, and whatever is
@@ -177,10 +180,13 @@ def import_tensorflow():
             "written to"
         ) from None
     with aside:
+        if "tensorflow" not in sys.modules:
+            logger.info("starting TensorFlow")
         os.dup2(aside.fileno(), 2)
         try:
-            import keras  # noqa: F401
-            import tensorflow  # noqa: F401
+            with moving_sign(visible):
+                import keras  # noqa: F401
+                import tensorflow  # noqa: F401
         finally:
             sys.stderr.flush()
             os.dup2(visible, 2)

@@ -97,7 +97,8 @@ def _sample(values):
         milliseconds = 1000 * (time.perf_counter() - start)
     try:
         alone = len(pictures) == 1
-        images.save_png(output, pictures[0] if alone else images.grid(pictures))
+        sheet = pictures[0] if alone else images.grid(pictures)
+        images.save_png(output, sheet)
     except OSError as error:
         raise UsageError(f"--output={output}: {error.strerror or error}") from None
     _, height, width, channels = pictures.shape
@@ -105,6 +106,11 @@ def _sample(values):
         f"wrote {output}: {values.count} picture{'' if alone else 's'} of "
         f"{height}x{width}x{channels} in {milliseconds:.0f} ms from {server} over {transport}"
     )
+    if not alone:
+        print(
+            f"grid:  {sheet.shape[0]}x{sheet.shape[1]} pixels: each picture enlarged "
+            f"{images.enlargement(height)} times, {images.GAP} white pixels between two"
+        )
     print(f"next:  {_next_command(values)}")
 
 
@@ -136,7 +142,7 @@ def _address(values):
         )
     if values["transport"].present and transport != "rest":
         raise UsageError(
-            f"--server={server}: is asked over rest; leave --transport={transport} away, or give "
+            f"--server={server}: is asked over rest; omit --transport={transport}, or give "
             "HOST:PORT of the gRPC port"
         )
     return rest.removesuffix("/"), "rest"

@@ -8,6 +8,7 @@ from absl import flags as absl_flags
 
 from gan_keras import config as configs
 from gan_keras.cli import flags
+from gan_keras.cli.moving_sign import moving_sign
 
 # What belongs together in the help.
 GROUPS = {
@@ -186,7 +187,6 @@ def _print_configuration(config, workdir):
     lines = [f"{name}={value}" for name, value in changed.items() if name != "preset"]
     if lines:
         print(f"not at their defaults: {', '.join(lines)}")
-    print("starting TensorFlow", flush=True)
 
 
 def _train(values):
@@ -199,7 +199,9 @@ def _train(values):
     from gan_keras import training
 
     if values.dry_run:
-        print(training.describe(config, workdir))
+        with moving_sign():
+            text = training.describe(config, workdir)
+        print(text)
         return
     outcome = training.train(config, workdir)
     if outcome.first_step == outcome.last_step:

@@ -4,6 +4,7 @@ from absl import flags as absl_flags
 
 from gan_keras import config as configs
 from gan_keras.cli import flags
+from gan_keras.cli.moving_sign import moving_sign
 from gan_keras.errors import UsageError, UserError
 
 PROGRAM = "gan-keras-verify-resume"
@@ -40,11 +41,12 @@ def _verify(values):
     flags.import_tensorflow()
     from gan_keras.training import verify_resume as resuming
 
-    found = resuming.verify(
-        values.workdir,
-        values.steps,
-        values.checkpoint,
-    )
+    with moving_sign():
+        found = resuming.verify(
+            values.workdir,
+            values.steps,
+            values.checkpoint,
+        )
     before, after = found.steps
     way = f"after {before} + {after} steps from step {found.first_step:,}"
     if found.differences:

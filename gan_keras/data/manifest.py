@@ -19,6 +19,8 @@ from gan_keras.errors import UserError, visible
 logger = logging.getLogger(__name__)
 
 FILE = "images.json"
+# What a record has beside its digest; earlier versions wrote these alone.
+FIELDS = {"dataset", "identity", "files"}
 NAMED = 3  # Files that a person recognises the change by.
 
 
@@ -46,10 +48,12 @@ def hold(source, cache_dir, resumes):
         _write(path, source)
         return source
     if (then["dataset"], then["identity"]) == (source.name, source.identity):
+        if not then["digest"]:
+            _write(path, source)
         return source
     kept = _as_it_was(source, then)
     change = _change(then, source)
-    if not prepare.kept_path(kept, cache_dir).exists():
+    if not then["digest"] or not prepare.kept_path(kept, cache_dir).exists():
         raise UserError(
             f"--dataset={source.name}: has changed since this run began ({change}); "
             "restore it as it was, or train into another --workdir"
@@ -110,16 +114,18 @@ def _change(then, source):
 
 
 def _read(path):
+    """Returns a record's fields, with its `digest`: None in one of an earlier version."""
     try:
         then = json.loads(path.read_bytes())
-        if then.pop("sha256", None) != _digest(then):
+        digest = then.pop("sha256", None)
+        if then.keys() != FIELDS or digest not in (None, _digest(then)):
             raise ValueError("its digest is another")
         for field in ("dataset", "identity"):
             if not isinstance(then[field], str):
                 raise ValueError(f"{field} is no text")
         # What a corrupt file holds instead of rows must not surface later.
         then["files"] = [[str(name), int(size), int(time)] for name, size, time in then["files"]]
-        return then
+        return {**then, "digest": digest}
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}; make it readable") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -85,11 +85,11 @@ def _kept(source, cache_dir):
                 # What waited for the lock may find the work done.
                 kept = _open_whole(source, path)
                 if kept is None:
-                    damaged = path.exists()
+                    fault = _fault(path) if path.exists() else None
                     _write_kept(source, file, path)
                     partial.replace(path)
-                    if damaged:
-                        logger.warning("%s: was damaged; made again from %s", path, source.name)
+                    if fault:
+                        logger.warning("%s: %s; made again from %s", path, fault, source.name)
         return kept or _open_whole(source, path)
 
 
@@ -116,6 +116,16 @@ def _open_whole(source, path):
         raise
     file.close()
     return None
+
+
+def _fault(path):
+    """Why `_open_whole` returned None for a file that is there."""
+    try:
+        if "sha256" not in json.loads(path.with_suffix(".json").read_bytes()):
+            return "kept by an earlier version, without a digest"
+    except (OSError, ValueError, TypeError, RecursionError):
+        pass
+    return "corrupt"
 
 
 def _finished(digest, about):

@@ -4,12 +4,16 @@ import contextlib
 import difflib
 import io
 import logging
+import math
 import os
+import types
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+import tqdm
 from tensorflow_datasets.core.download import downloader
+from tensorflow_datasets.core.utils import tqdm_utils
 
 from gan_keras.data import pictures
 from gan_keras.data.source import Source
@@ -19,6 +23,9 @@ FEATURE = "image"
 LABEL = "label"
 CHUNK = 1024  # Images that are decoded in one call.
 RETRIES = 5  # Of a download: six seconds.
+
+_log = logging.getLogger(__name__)
+_RETRIES_LOG = logging.getLogger("urllib3.connectionpool")
 
 
 def source(name, size, channels, data_dir="", test=False):
@@ -115,19 +122,36 @@ def _feature(builder, name):
 
 
 def _download(builder, name):
-    # TFDS has no option for it. Its 10 retries, each after twice the time of the one before,
+    # TFDS has no options for these. Its 10 retries, each after twice the time of the one before,
     # would let a person without a network wait for more than three minutes.
     downloader.MAX_RETRIES = RETRIES
+    tqdm_utils.tqdm_lib = types.SimpleNamespace(tqdm=_Bar)
     try:
-        builder.download_and_prepare(
-            download_config=tfds.download.DownloadConfig(try_download_gcs=False)
-        )
+        with contextlib.redirect_stdout(io.StringIO()):
+            builder.download_and_prepare(
+                download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+            )
     except Exception as error:  # The network, the disk, a host's answer, a missing package.
+        # TFDS's threads still download the other files, and would warn of each retry after it.
+        _RETRIES_LOG.addFilter(lambda record: record.levelno >= logging.ERROR)
         raise UserError(
             f"--dataset={name}: not prepared in {builder.data_path}, and downloading it failed: "
             f"{_one_line(error)}; name the folder of a prepared copy with --data_dir, or try "
             "again with a network"
         ) from error
+    _log.info("%s: downloaded and prepared in %s", name, builder.data_path)
+
+
+class _Bar(tqdm.tqdm):
+    """A progress bar of TFDS that appears when it first moves: without a network, never."""
+
+    def display(self, *args, **kwargs):
+        return super().display(*args, **kwargs) if self.n else False
+
+    def close(self):
+        if not self.n:
+            self.last_print_t = -math.inf  # By which tqdm knows that there is nothing to clear.
+        super().close()
 
 
 def _split(builder, name):
@@ -224,11 +248,8 @@ def _position(file):
 
 @contextlib.contextmanager
 def _quiet():
-    """Keeps TFDS from telling what it does; errors still come as exceptions.
-
-    The progress bars of a download are shown all the same.
-    """
-    loggers = [logging.getLogger(name) for name in ("absl", "urllib3.connectionpool")]
+    """Silences TFDS and the retries of its downloads; errors still come as exceptions."""
+    loggers = [logging.getLogger("absl"), _RETRIES_LOG]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)

@@ -31,6 +31,11 @@ def to_uint8(images):
     return np.nan_to_num(np.clip(scaled, 0, 255), nan=0.0).astype(np.uint8)
 
 
+def enlargement(height):
+    """How many times a grid enlarges pictures of so many pixels in height."""
+    return math.ceil(CELL_HEIGHT / height)
+
+
 def grid(images, columns=None, scale=None):
     """Lays pictures out in rows, the first at the top left.
 
@@ -54,7 +59,7 @@ def grid(images, columns=None, scale=None):
         )
     count, height, width, channels = images.shape
     columns = math.ceil(math.sqrt(count)) if columns is None else columns
-    scale = math.ceil(CELL_HEIGHT / height) if scale is None else scale
+    scale = enlargement(height) if scale is None else scale
     if columns < 1 or scale < 1:
         raise ValueError(f"columns and scale must be at least 1, not {columns} and {scale}")
     columns = min(columns, count)

@@ -2,7 +2,7 @@
 
 Two of oneDNN's operators take several times as long as their arithmetic: a transposed convolution
 to few channels, and, in bfloat16, the gradient of a kernel with respect to small images. Here they
-are written as convolutions of another shape. `python -m benchmarks.convolutions` compares them.
+are written as convolutions of another shape. docs/performance.md has the times of both.
 """
 
 import keras

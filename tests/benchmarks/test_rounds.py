@@ -3,13 +3,13 @@
 import json
 import re
 import shlex
+import socket
 from typing import ClassVar
 
 import pytest
 from absl import flags as absl_flags
 
 from benchmarks import (
-    convolutions,
     machine,
     processes,
     report,
@@ -33,7 +33,6 @@ BENCHMARKS = {
         serve.Serve,
         start.Start,
         scale.Scale,
-        convolutions.Convolutions,
     )
 }
 
@@ -107,10 +106,10 @@ def test_table():
 
 def test_where_results_may_go(tmp_path):
     with pytest.raises(UsageError, match=r"must end in \.json"):
-        report.check_output(tmp_path / "results.md")
+        report.write(tmp_path / "results.md", {})
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="--output="):
-        report.check_output(tmp_path / "file" / "results.json")
+        report.write(tmp_path / "file" / "results.json", {})
 
 
 def test_a_process_that_fails_is_named(capsys):
@@ -120,9 +119,17 @@ def test_a_process_that_fails_is_named(capsys):
 
 
 def test_a_process_returns_what_the_function_does():
-    assert (
-        processes.measure("benchmarks.allreduce.bytes_per_step", generator=2, discriminator=3) == 20
-    )
+    assert processes.measure("benchmarks.machine.warning", load=0.3, cores=2) is None
+
+
+def test_a_held_port_is_for_who_asks_for_it_by_number():
+    with processes.held_addresses(2) as addresses:
+        assert len(set(addresses)) == 2
+        for port in (int(address.split(":")[1]) for address in addresses):
+            with socket.socket() as other, pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", port))
+            with socket.create_server(("127.0.0.1", port)) as server:
+                assert server.getsockname()[1] == port
 
 
 def test_a_busy_machine_is_warned_of():

@@ -102,7 +102,8 @@ def test_the_command_itself(program, tmp_path):
     # Elsewhere, as the demo may have left a run in this folder, which would be named.
     result = program("classify", *flags, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    data, accuracy, wrote = result.stdout.splitlines()
+    starting, data, accuracy, wrote = result.stdout.splitlines()
+    assert starting == "starting TensorFlow"
     assert data.startswith("data: digits, 1,438 images 8x8x1 of 10 classes; tested on 359 images")
     assert accuracy.startswith("accuracy: ")
     assert wrote == f"wrote {path}, SHA-256 {classifier.load(path).sha256}"

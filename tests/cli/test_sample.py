@@ -53,9 +53,13 @@ def test_the_grid_is_written_and_told(fake, tmp_path, capsys):
     written = images.decode_png((tmp_path / "out.png").read_bytes())
     assert_array_equal(written, images.grid(pictures(5, 3)))
     assert [path.name for path in tmp_path.iterdir()] == ["out.png"]
-    first, second = capsys.readouterr().out.splitlines()
+    first, grid, second = capsys.readouterr().out.splitlines()
     assert first.startswith("wrote out.png: 5 pictures of 8x8x1 in ")
     assert first.endswith(" ms from 127.0.0.1:8501 over rest")
+    # Of 3 columns and 2 rows; 8 pixels are made 48.
+    assert grid == (
+        "grid:  98x148 pixels: each picture enlarged 6 times, 2 white pixels between two"
+    )
     assert second == (
         "next:  gan-keras-sample --transport=rest --count=5 --seed=8 --output=from_seed_8.png"
     )
@@ -81,14 +85,16 @@ def test_every_flag_reaches_the_client(fake):
 def test_one_picture_is_a_file_of_its_own_size(tmp_path, capsys):
     assert sample.run(["--count=1", "--seed=7"]) == 0
     assert_array_equal(images.decode_png((tmp_path / "grid.png").read_bytes()), pictures(1, 7)[0])
-    assert "wrote grid.png: 1 picture of 8x8x1 in " in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "wrote grid.png: 1 picture of 8x8x1 in " in printed
+    assert "grid:" not in printed
 
 
 @pytest.mark.parametrize("server", ["http://example.org:80", "HTTP://example.org:80/"])
 def test_a_url_is_asked_over_rest(fake, capsys, server):
     assert sample.run([f"--server={server}", "--count=2"]) == 0
     assert fake.made[:2] == ("example.org:80", "rest")
-    printed, following = capsys.readouterr().out.splitlines()
+    printed, _, following = capsys.readouterr().out.splitlines()
     assert printed.endswith(" from example.org:80 over rest")
     # And so is what is asked next.
     assert sample.run(shlex.split(following.removeprefix("next:  "))[1:]) == 0
@@ -99,7 +105,7 @@ def test_a_url_is_asked_over_rest(fake, capsys, server):
     ("argv", "message"),
     [
         (["--server=https://example.org:80"], "are not encrypted; give HOST:PORT or http://"),
-        (["--server=http://example.org:80", "--transport=grpc"], "leave --transport=grpc away"),
+        (["--server=http://example.org:80", "--transport=grpc"], "omit --transport=grpc"),
     ],
 )
 def test_a_url_of_something_else_is_one_line(fake, capsys, argv, message):
@@ -121,7 +127,7 @@ def test_tensorflow_is_imported_quietly_and_for_grpc_only(monkeypatch):
 def test_the_next_command_works_as_printed(fake, tmp_path, capsys):
     (tmp_path / "a folder").mkdir()
     assert sample.run(["--count=2", "--label=7", "--model=m", "--output=a folder/x.png"]) == 0
-    printed = capsys.readouterr().out.splitlines()[1].removeprefix("next:  ")
+    printed = capsys.readouterr().out.splitlines()[-1].removeprefix("next:  ")
     program, *arguments = shlex.split(printed)
     assert program == sample.PROGRAM
     assert sample.run(arguments) == 0

@@ -137,7 +137,7 @@ def test_damage_is_found_and_the_pixels_are_made_again(
         assert contents(rows) == list(range(COUNT))
     assert reads == [1]
     (line,) = caplog.messages
-    assert line.endswith(".uint8: was damaged; made again from numbered")
+    assert line.endswith(".uint8: corrupt; made again from numbered")
 
 
 def test_every_flipped_bit_of_what_is_kept_is_found(tmp_path):

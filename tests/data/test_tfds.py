@@ -1,4 +1,5 @@
 import importlib
+import logging
 import re
 import sys
 import types
@@ -8,6 +9,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
+from tensorflow_datasets.core.utils import tqdm_utils
 
 from gan_keras import data
 from gan_keras.config import config
@@ -63,12 +65,12 @@ def test_what_cannot_be_used_is_refused_before_any_download(tmp_path, name, prob
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_network_it_says_where_it_looked(tmp_path, monkeypatch):
+def test_without_a_network_one_line_says_where_it_looked(tmp_path, monkeypatch, capfd):
     # A proxy that nobody is: the connection is refused at once, whatever the machine.
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "")
-    monkeypatch.setattr(source, "RETRIES", 0)
+    monkeypatch.setattr(source, "RETRIES", 1)  # At once, by urllib3; its warning is silenced.
     wanted = config.from_preset("mnist", dataset="cifar10", data_dir=str(tmp_path))
     with pytest.raises(UserError) as caught:
         data.load(wanted)
@@ -77,6 +79,33 @@ def test_without_a_network_it_says_where_it_looked(tmp_path, monkeypatch):
     assert "downloading it failed: " in message
     assert "with --data_dir, or try again with a network" in message
     assert "\n" not in message
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("megabytes", [0, 3])
+def test_progress_bars_appear_when_something_arrives(megabytes, monkeypatch, capfd):
+    class Builder:
+        data_path = "/data/other"
+
+        def download_and_prepare(self, download_config):
+            print("Downloading and preparing dataset")
+            logging.getLogger("urllib3.connectionpool").warning("Retrying (Retry(total=4))")
+            with tqdm_utils.async_tqdm(total=0, desc="Dl Size...", mininterval=0) as bar:
+                bar.update_total(7)
+                if megabytes:
+                    bar.update(megabytes)
+                raise ConnectionError("no route to host")
+
+    handler = logging.StreamHandler()  # As absl sets one, to where errors go.
+    monkeypatch.setattr(logging.getLogger("urllib3"), "handlers", [handler])
+    monkeypatch.setattr(source._RETRIES_LOG, "filters", [])
+    with pytest.raises(UserError, match="no route to host"), source._quiet():
+        source._download(Builder(), "other")
+    source._RETRIES_LOG.warning("Retrying (Retry(total=3))")  # As a thread that still runs does.
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert ("Dl Size" in err, "3/7" in err, "Retrying" in err) == (megabytes > 0,) * 2 + (False,)
+    assert megabytes or err == ""
 
 
 def test_tfds_is_imported_only_for_its_data_sets(monkeypatch):

@@ -11,16 +11,13 @@ import pytest
 
 from gan_keras.distribution import cluster
 from gan_keras.errors import UsageError, UserError
+from tests.ports import held_ports
 
 
 @pytest.fixture
 def addresses():
     def make(count):
-        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-        found = [f"127.0.0.1:{server.getsockname()[1]}" for server in sockets]
-        for server in sockets:
-            server.close()
-        return found
+        return [f"127.0.0.1:{port}" for port in held_ports(count)]
 
     return make
 

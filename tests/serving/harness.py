@@ -17,6 +17,7 @@ from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_p
 
 from gan_keras.exporting import contract
 from gan_keras.serving import server
+from gan_keras.serving.settings import ModelSettings
 
 LATENT_DIM = 4
 HEIGHT, WIDTH, CHANNELS = 6, 5, 3
@@ -131,6 +132,18 @@ def save_oddities(folder):
     odd = Oddities()
     names = ("mix", "spin", "wide", "text", "raw", "join", "negate", "logarithm", "small", "total")
     tf.saved_model.save(odd, str(folder), signatures={name: getattr(odd, name) for name in names})
+
+
+def settings(base, **more):
+    """Of the one model that most tests serve."""
+    return ModelSettings(contract.MODEL_NAME, base, **more)
+
+
+def states(served):
+    """{version: state} as REST tells it."""
+    status, answer = served.ask("GET", "/v1/models/generator")
+    assert status == 200
+    return {int(one["version"]): one["state"] for one in answer["model_version_status"]}
 
 
 def place(source, base_path, version):

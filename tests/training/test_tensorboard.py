@@ -2,7 +2,6 @@
 
 import io
 import shutil
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -10,6 +9,8 @@ import urllib.request
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.ports import held_ports
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed")
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -33,8 +34,7 @@ return found;
 @pytest.fixture
 def tensorboard(small_run):
     """Address of a TensorBoard on the run's logs."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = held_ports(1)
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(small_run / "logs")]
     process = subprocess.Popen(
         [*command, "--host=127.0.0.1", f"--port={port}"], stderr=subprocess.PIPE, text=True
