@@ -6,7 +6,6 @@ the files.
 """
 
 import dataclasses
-import hashlib
 import json
 import logging
 import os
@@ -112,8 +111,9 @@ def _change(then, source):
 def _read(path):
     try:
         then = json.loads(path.read_bytes())
-        if then.pop("sha256", None) != _digest(then):
-            raise ValueError("its digest is another")
+        if files.DIGEST not in then:
+            raise ValueError(f"{files.DIGEST} is missing")
+        then = files.unsealed(then)
         for field in ("dataset", "identity"):
             if not isinstance(then[field], str):
                 raise ValueError(f"{field} is no text")
@@ -129,16 +129,11 @@ def _read(path):
         ) from error
 
 
-def _digest(record):
-    return hashlib.sha256(json.dumps(record).encode()).hexdigest()
-
-
 def _write(path, source):
     now = {"dataset": source.name, "identity": source.identity, "files": source.files}
-    now["sha256"] = _digest(now)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write(path, (json.dumps(now) + "\n").encode())
+        files.write(path, (json.dumps(files.sealed(now)) + "\n").encode())
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written: {error.strerror}; make room, or choose another --workdir"

@@ -23,7 +23,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 import gan_keras
 from gan_keras import checkpoints, files
 from gan_keras.errors import UsageError, UserError
-from gan_keras.exporting import contract, folding, trained
+from gan_keras.exporting import contract, digests, folding, trained
 from gan_keras.exporting.served import Served
 
 # No integer, so that no server takes it for a version. Beside a working folder lies a file that
@@ -177,7 +177,7 @@ def _write_warmup(folder, signatures):
 
 
 def _write_card(folder, run, dtype, temperature):
-    """Writes what the model is and where it comes from."""
+    """Writes what the model is and where it comes from, last: it has the digests of all files."""
     card = {
         "step": run.step,
         "dtype": dtype,
@@ -193,8 +193,10 @@ def _write_card(folder, run, dtype, temperature):
             "keras": keras.__version__,
             "python": platform.python_version(),
         },
+        digests.FIELD: digests.of(folder),
     }
-    (folder / contract.MODEL_CARD_FILE).write_text(json.dumps(card, indent=2) + "\n")
+    text = json.dumps(files.sealed(card), indent=2) + "\n"
+    (folder / contract.MODEL_CARD_FILE).write_text(text)
 
 
 def _git_commit():

@@ -1,4 +1,4 @@
-"""Clients that mean harm, with small means: `python -m tests.faults.attacks NAME REST GRPC SECONDS`.
+"""Clients that mean harm, with small means: `python -m tests.faults.attacks NAME REST GRPC TIME`.
 
 Each is a process of its own, beside which `test_soak.py` asks honestly. Whatever the server
 closes is opened again. At the end a line of JSON tells how often what was seen.
