@@ -218,7 +218,7 @@ def extractor_for(config):
         return "classifier"
     try:
         classes = data.class_names(config)
-    except UsageError:  # It has none.
+    except UserError:  # It has none, or cannot be had now.
         return "pixels"
     return "classifier" if len(classes) > 1 else "pixels"
 

@@ -206,6 +206,7 @@ def _git_commit():
     if not (package.parent / ".git").exists():
         return None
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        return done.stdout.strip()
+    except (OSError, subprocess.SubprocessError):  # It may hang, on a dead disk say.
         return None

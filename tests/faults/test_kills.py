@@ -17,8 +17,8 @@ from tests.training import test_kills
 from tests.training.test_run import assert_same
 
 KILLS = int(os.environ.get("GAN_KERAS_KILLS", "200"))
-# Some seconds for each kill, on a machine that does other things.
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300 + 30 * KILLS)]
+# Seconds for each kill, but more on a machine that does other things.
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600 + 120 * KILLS)]
 forks = test_kills.forks
 PICTURES = 4000
 
