@@ -1,11 +1,14 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and records that show whether they still are."""
 
 import contextlib
 import errno
+import hashlib
+import json
 import os
 import pathlib
 import re
 
+DIGEST = "sha256"  # The field of a record in JSON with the digest of its other fields.
 _FULL = {os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)}
 
 
@@ -34,6 +37,34 @@ def write(path, data):
             # Not the partial one's, nor none, as a write to a full disk leaves it.
             error.filename, error.filename2 = str(path), None
         raise
+
+
+def sealed(record):
+    """Returns a record with one field more: the digest of what it holds.
+
+    Args:
+        record: Dict of what JSON can hold, without a field `sha256`.
+    """
+    return {**record, DIGEST: _digest(record)}
+
+
+def unsealed(record):
+    """Returns a record without its digest; one that has none, as older versions wrote it, as it is.
+
+    Args:
+        record: What was read from the file, a dict.
+
+    Raises:
+        ValueError: the digest is that of another record.
+    """
+    fields = {name: value for name, value in record.items() if name != DIGEST}
+    if DIGEST in record and record[DIGEST] != _digest(fields):
+        raise ValueError(f"its {DIGEST} is another")
+    return fields
+
+
+def _digest(record):
+    return hashlib.sha256(json.dumps(record).encode()).hexdigest()
 
 
 def why(error):

@@ -55,7 +55,7 @@ def program():
             [sys.executable, "-c", code, *map(str, arguments)],
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
             **options,
         )
 

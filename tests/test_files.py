@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, and what is said where the disk is full."""
 
 import errno
+import json
 import os
 
 import pytest
@@ -37,3 +38,13 @@ def test_the_reason_in_tensorflows_frame(tmp_path):
     with limited(20), pytest.raises(tf.errors.OpError) as failure:
         variable.write(str(tmp_path / "ckpt"))
     assert files.why(failure.value) == "File too large; make room there"
+
+
+def test_a_sealed_record_is_found_to_be_another():
+    record = {"a": [1, 2.5, None], "b": {"c": "ä"}}
+    text = json.dumps(files.sealed(record), indent=1)
+    assert files.unsealed(json.loads(text)) == record
+    assert files.unsealed(record) == record
+    for edited in (text.replace("2.5", "2.25"), text.replace('"a"', '"x"')):
+        with pytest.raises(ValueError, match="its sha256 is another"):
+            files.unsealed(json.loads(edited))

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import re
+import resource
 import signal
 import sys
 import tempfile
@@ -11,7 +12,10 @@ import tempfile
 from absl import flags
 
 from gan_keras.cli.moving_sign import moving_sign
-from gan_keras.errors import UsageError, UserError
+from gan_keras.errors import UsageError, UserError, visible
+
+# Of address space: TensorFlow's import alone takes most of it, and ends in a crash with less.
+LEAST_MEMORY = 3 * 2**30  # bytes
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +97,7 @@ def guarded(program, command):
     If whoever read the output has gone, as `head` does, the command ends without a word and
     with the status of a program that SIGPIPE ended.
     """
+    _open_standard_streams()
     try:
         status = _guarded(program, command)
         if sys.stdout is not None:
@@ -110,6 +115,20 @@ def guarded(program, command):
         return 128 + signal.SIGPIPE
 
 
+def _open_standard_streams():
+    """Opens those that are closed: or a model's file or a client would get their number.
+
+    What writes to number 2, as TensorFlow does, would write into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+        if getattr(sys, name) is None:  # Python found it closed when it started.
+            setattr(sys, name, open(number, "r" if number == 0 else "w"))  # noqa: SIM115
+
+
 def _guarded(program, command):
     try:
         with _reports():
@@ -120,6 +139,28 @@ def _guarded(program, command):
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         return 130
+    except Exception as error:
+        if not _of_memory(error):
+            raise
+        what = visible(str(error).split("\n")[0][:200])
+        print(
+            f"{program}: out of memory{what and f' ({what})'}; give it more, or ask for less: a "
+            "smaller batch, model or number of samples",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _of_memory(error):
+    """Whether memory is what lacked, of which each library has an error of its own."""
+    if isinstance(error, MemoryError):
+        return True
+    # TensorFlow's; it is not imported for it.
+    if "ResourceExhaustedError" in {each.__name__ for each in type(error).__mro__}:
+        return "OOM" in str(error) or "memory" in str(error)
+    if isinstance(error, ImportError):
+        return "failed to map segment" in str(error) or "allocate memory" in str(error)
+    return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
 
 
 class _Lines(logging.Handler):
@@ -168,6 +209,12 @@ def import_tensorflow():
     silences all of them: standard error is set aside during the import, and whatever is
     not a notice is printed afterwards.
     """
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if soft != resource.RLIM_INFINITY and soft < LEAST_MEMORY:
+        raise UserError(
+            f"ulimit -v {soft // 1024}: TensorFlow does not start with less than "
+            f"{LEAST_MEMORY // 1024}; raise it, as with ulimit -v unlimited"
+        )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     sys.stderr.flush()

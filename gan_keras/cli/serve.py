@@ -24,7 +24,6 @@ SUMMARY = (
 
 def run(argv=None):
     """Runs the command and returns its exit status."""
-    _open_standard_streams()
     return flags.guarded(PROGRAM, lambda: _serve(flags.parse(argv, PROGRAM, SUMMARY, _define)))
 
 
@@ -133,16 +132,3 @@ def _serve(values):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
         os._exit(0)
-
-
-def _open_standard_streams():
-    """Opens those that are closed: or a model's file or a client would get their number.
-
-    What writes to number 2, as TensorFlow does, would write into it.
-    """
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
-            setattr(sys, name, open(number, "r" if number == 0 else "w"))  # noqa: SIM115

@@ -268,8 +268,8 @@ def from_preset(preset, **overrides):
 
 
 def to_json(config):
-    """Returns the text of `config.json`: one field a line, in the order of the fields."""
-    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+    """Returns the text of `config.json`: a field a line, in their order, and their digest."""
+    return json.dumps(files.sealed(dataclasses.asdict(config)), indent=2) + "\n"
 
 
 def save(config, workdir):

@@ -2,7 +2,7 @@
 
 import json
 
-from gan_keras import __version__
+from gan_keras import __version__, files
 from gan_keras.errors import UserError
 
 # What the first version wrote. A field that came, or comes, later has a default with which a run
@@ -43,6 +43,13 @@ def read(path, known):
         ) from None
     if not isinstance(fields, dict):
         raise UserError(f"{path}: holds no configuration; restore it, or choose another --workdir")
+    try:
+        fields = files.unsealed(fields)
+    except ValueError as error:
+        raise UserError(
+            f"{path}: corrupt or edited: {error}; restore it, or remove the line "
+            f"`{files.DIGEST}` to use it as it is"
+        ) from None
     unknown = sorted(fields.keys() - known)
     if unknown:
         raise UserError(

@@ -6,7 +6,6 @@ the files.
 """
 
 import dataclasses
-import hashlib
 import json
 import logging
 import os
@@ -117,9 +116,10 @@ def _read(path):
     """Returns a record's fields, with its `digest`: None in one of an earlier version."""
     try:
         then = json.loads(path.read_bytes())
-        digest = then.pop("sha256", None)
-        if then.keys() != FIELDS or digest not in (None, _digest(then)):
-            raise ValueError("its digest is another")
+        digest = then.get(files.DIGEST)
+        then = files.unsealed(then)
+        if then.keys() != FIELDS:
+            raise ValueError(f"its fields are not {', '.join(sorted(FIELDS))}")
         for field in ("dataset", "identity"):
             if not isinstance(then[field], str):
                 raise ValueError(f"{field} is no text")
@@ -135,16 +135,11 @@ def _read(path):
         ) from error
 
 
-def _digest(record):
-    return hashlib.sha256(json.dumps(record).encode()).hexdigest()
-
-
 def _write(path, source):
     now = {"dataset": source.name, "identity": source.identity, "files": source.files}
-    now["sha256"] = _digest(now)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write(path, (json.dumps(now) + "\n").encode())
+        files.write(path, (json.dumps(files.sealed(now)) + "\n").encode())
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written: {error.strerror}; make room, or choose another --workdir"

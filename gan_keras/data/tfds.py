@@ -51,9 +51,11 @@ def source(name, size, channels, data_dir="", test=False):
     same = feature.shape == (size, size, channels) and feature.np_dtype == np.uint8
 
     def chunks():
-        if same:
-            return _decoded(encoded, feature.shape)
-        return pictures.read_all(_files(encoded), size, channels, skipped)
+        with _whole(builder, name):
+            if same:
+                yield from _decoded(encoded, feature.shape)
+            else:
+                yield from pictures.read_all(_files(encoded), size, channels, skipped)
 
     return Source(
         name=name,
@@ -181,7 +183,7 @@ def _classes(builder, split, skipped, name):
         return None
 
     def labels():
-        with _quiet():
+        with _quiet(), _whole(builder, name):
             chunks = list(_read(builder, split, LABEL).as_numpy_iterator())
         found = np.delete(np.concatenate(chunks), [_position(file) for file, _ in skipped])
         if found.min() < 0:  # As TFDS writes it where the labels are kept secret.
@@ -244,6 +246,18 @@ def _files(encoded):
 def _position(file):
     """The number in a name that `_files` gave."""
     return int(file.removeprefix("image "))
+
+
+@contextlib.contextmanager
+def _whole(builder, name):
+    """Makes a UserError of records that are corrupt, which their checksums show, or missing."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise UserError(
+            f"--dataset={name}: corrupt in {builder.data_path}: {error.message.splitlines()[0]}; "
+            "delete that folder to prepare it again, or choose another copy with --data_dir"
+        ) from None
 
 
 @contextlib.contextmanager

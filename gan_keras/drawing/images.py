@@ -108,7 +108,8 @@ def decode_png(data):
         with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
             mode = "L" if picture.mode in ("1", "L", "LA") else "RGB"
             pixels = np.array(picture.convert(mode))
-    except (OSError, SyntaxError) as error:  # Pillow says SyntaxError of a broken chunk
+    # Pillow says SyntaxError of a broken chunk, and looks at the size before it decodes.
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{len(data)} bytes that are no whole PNG file") from error
     return pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels
 

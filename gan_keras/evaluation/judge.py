@@ -62,12 +62,15 @@ def evaluate(
     generator = networks.generator(config, classes)
     step = checkpoints.restore_generator(generator, workdir, step)
     judge = Judge(config, metrics, num_samples, extractor, classifier, seed, temperature)
+    folder = workdir / score_cards.FOLDER
     found = judge.generator(generator, step, workdir.resolve().name)
-    if references:
-        found += judge.references(workdir / score_cards.FOLDER)
+    # Before what takes as long again, and may fail.
     for card in found:
-        score_cards.save(card, workdir / score_cards.FOLDER)
-    return found
+        score_cards.save(card, folder)
+    compared = judge.references(folder) if references else []
+    for card in compared:
+        score_cards.save(card, folder)
+    return found + compared
 
 
 def judge_while_training(config):

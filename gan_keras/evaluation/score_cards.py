@@ -83,7 +83,7 @@ class ScoreCard:
 def save(card, folder):
     """Writes a card whole or not at all, and returns its path."""
     path = Path(folder, card.file)
-    text = json.dumps(dataclasses.asdict(card), indent=2) + "\n"
+    text = json.dumps(files.sealed(dataclasses.asdict(card)), indent=2) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, text.encode())
@@ -99,14 +99,16 @@ def load(path):
         UserError: the file is missing, or is none.
     """
     try:
-        fields = json.loads(Path(path).read_text())
-        card = ScoreCard(**fields)
+        card = ScoreCard(**files.unsealed(json.loads(Path(path).read_text())))
         card.file  # noqa: B018 - a card without its protocol fails here
         return card
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise UserError(f"{path}: not a score card of this version of gan_keras") from None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise UserError(
+            f"{path}: not a score card of this version of gan_keras, or corrupt; delete it, and "
+            "make it again with gan-keras-evaluate"
+        ) from None
 
 
 def find(place):

@@ -1,6 +1,5 @@
 """Pictures in this process, from a run or from an export, as a server would give them."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import tensorflow as tf
 
 from gan_keras import config as configs
 from gan_keras.errors import UsageError, UserError
-from gan_keras.exporting import arguments, contract, folding, pretrained, trained
+from gan_keras.exporting import arguments, contract, digests, folding, pretrained, trained
 from gan_keras.exporting.served import Served
 
 Function = Callable[..., dict[str, tf.Tensor]]
@@ -187,7 +186,7 @@ def _from_run(path, checkpoint):
 
 def _from_export(path):
     try:
-        card = json.loads((path / contract.MODEL_CARD_FILE).read_text(encoding="utf-8"))
+        card = digests.read_card(path)
         # Exports of earlier versions have no classes.
         classes = list(card.get("classes", []))
         step, latent_dim = int(card["step"]), int(card["config"]["latent_dim"])
@@ -196,6 +195,7 @@ def _from_export(path):
             f"{path / contract.MODEL_CARD_FILE}: missing or corrupt; export the run again"
         ) from None
     try:
+        digests.check(path)
         model = tf.saved_model.load(str(path))
     except (OSError, tf.errors.OpError, ValueError) as error:
         raise UserError(f"{path}: cannot be loaded ({error}); export the run again") from None

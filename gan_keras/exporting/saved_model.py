@@ -23,7 +23,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 import gan_keras
 from gan_keras import checkpoints, files
 from gan_keras.errors import UsageError, UserError
-from gan_keras.exporting import contract, folding, pretrained, trained
+from gan_keras.exporting import contract, digests, folding, pretrained, trained
 from gan_keras.exporting.served import Served
 
 # No integer, so that no server takes it for a version. Beside a working folder lies a file that
@@ -184,7 +184,7 @@ def _write_warmup(folder, signatures):
 
 
 def _write_card(folder, run, dtype, temperature):
-    """Writes what the model is and where it comes from."""
+    """Writes what the model is and where it comes from, last: it has the digests of all files."""
     card = {
         "step": run.step,
         "dtype": dtype,
@@ -201,8 +201,10 @@ def _write_card(folder, run, dtype, temperature):
             "keras": keras.__version__,
             "python": platform.python_version(),
         },
+        digests.FIELD: digests.of(folder),
     }
-    (folder / contract.MODEL_CARD_FILE).write_text(json.dumps(card, indent=2) + "\n")
+    text = json.dumps(files.sealed(card), indent=2) + "\n"
+    (folder / contract.MODEL_CARD_FILE).write_text(text)
 
 
 def git_commit():
@@ -212,6 +214,7 @@ def git_commit():
     if not (package.parent / ".git").exists():
         return None
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        return done.stdout.strip()
+    except (OSError, subprocess.SubprocessError):  # It may hang, on a dead disk say.
         return None

@@ -10,7 +10,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.eager.cancellation import CancellationManager, CancellationManagerContext
 from tensorflow_serving.apis import prediction_log_pb2
 
-from gan_keras.exporting import contract
+from gan_keras.exporting import contract, digests
 from gan_keras.serving.limits import UNLIMITED
 from gan_keras.serving.request_error import RequestError, invalid, one_line
 
@@ -82,11 +82,13 @@ class Servable:
         folder: The version's folder, with a SavedModel.
 
     Raises:
+        ValueError: a file is not what the exporter wrote.
         Exception: of whatever kind TensorFlow raises when the folder cannot be loaded.
     """
 
     def __init__(self, name: str, version: int, folder: Path):
         self.name, self.version = name, version
+        digests.check(folder)
         # Signatures are part of this object and die with it, hence the attribute.
         self._saved_model = tf.saved_model.load(str(folder))
         self._signatures = dict(self._saved_model.signatures)

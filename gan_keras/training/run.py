@@ -130,13 +130,14 @@ def _train(plan):
         if first >= plan.last:
             return Outcome(first, first, stopped=False)
         _begin(plan, gan, images, first, names)
+        save = callbacks.Save(saved, config.checkpoint_every)
         watch = _watch(plan, images)
-        with not_finite.reported(config, saved):
+        with not_finite.reported(config, saved), save.also_after_errors():
             gan.fit(
                 _batches(config, images, first),
                 # StepsPerCall ends the training: this only bounds the number of calls.
                 steps_per_epoch=plan.last - first,
-                callbacks=_callbacks(plan, images, saved, watch, caught),
+                callbacks=_callbacks(plan, images, save, watch, caught),
                 shuffle=False,
                 verbose=0,
             )
@@ -259,26 +260,25 @@ def _watch(plan, images):
     )
 
 
-def _callbacks(plan, images, saved, watch, caught):
+def _callbacks(plan, images, save, watch, caught):
     """What happens beside the steps, in this order."""
-    config = plan.config
-    alone = strategies.is_alone(plan.strategy)
+    config, alone = plan.config, strategies.is_alone(plan.strategy)
     intervals = [config.log_every, config.sample_every, config.checkpoint_every]
     intervals += [config.evaluate_every] if config.evaluate_every else []
     return [
         callbacks.StepsPerCall(plan.last, intervals, lambda: bool(caught), adaptive=alone),
+        *([save] if plan.is_chief else []),  # Before all that could prevent it.
         watch,
-        *(_chief_callbacks(plan, images, saved, watch) if plan.is_chief else []),
+        *(_chief_callbacks(plan, images, watch) if plan.is_chief else []),
         callbacks.Restart(config.log_every),
     ]
 
 
-def _chief_callbacks(plan, images, saved, watch):
-    """Whatever prints or writes a file: checkpoints first, so that nothing can prevent them."""
+def _chief_callbacks(plan, images, watch):
+    """Whatever else prints or writes a file."""
     config, workdir, writer = plan.config, plan.workdir, watch.writer
     bounds = {name: _writer(plan, name) for name in callbacks.BOUNDS}
     beside = [
-        callbacks.Save(saved, config.checkpoint_every),
         callbacks.Progress(plan.last, config.batch_size, watch.warnings),
         callbacks.Samples(writer, workdir / "samples", config.sample_every, *_look(config, images)),
         callbacks.Scalars(writer, bounds, config.log_every, config.batch_size),

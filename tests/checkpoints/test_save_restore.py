@@ -1,5 +1,6 @@
 """Checkpoints: all of the state, to the bit, and nothing of one that was cut short."""
 
+import dataclasses
 import errno
 import os
 import random
@@ -318,10 +319,8 @@ def test_a_checkpoint_of_another_network_is_one_line(small_run, tmp_path):
     """Whole by its digests, and neither restored in part nor a trace."""
     workdir = tmp_path / "run"
     shutil.copytree(small_run, workdir)
-    (workdir / "config.json").write_text(
-        (small_run / "config.json").read_text().replace('"width": 8', '"width": 16')
-    )
-    config = configs.load(workdir)
+    config = dataclasses.replace(configs.load(workdir), width=16)
+    configs.save(config, workdir)
     gan = training.build(config)
     for restore in (
         lambda: checkpoints.restore_latest(checkpoints.manager(gan, workdir, 3)),

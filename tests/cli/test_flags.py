@@ -106,3 +106,59 @@ def test_no_folder_for_temporary_files_is_one_line(tmp_path, monkeypatch, capsys
 def test_a_defect_is_not_hidden_as_a_mistake():
     with pytest.raises(ZeroDivisionError):
         flags.guarded("program", lambda: 1 / 0)
+
+
+class ResourceExhaustedError(Exception):
+    """Stands for TensorFlow's, which is known by its name."""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "out of memory; give it more"),
+        (MemoryError("Unable to allocate 3 TiB\nfor x"), "(Unable to allocate 3 TiB); give it"),
+        (ResourceExhaustedError("OOM when allocating tensor\n[[x]]"), "(OOM when allocating ten"),
+        (RuntimeError("can't start new thread"), "(can't start new thread); give it"),
+        (ImportError("x.so: failed to map segment from shared object"), "map segment from sha"),
+    ],
+)
+def test_out_of_memory_is_one_line(error, said, capsys):
+    def command():
+        raise error
+
+    assert flags.guarded("program", command) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("program: out of memory")
+    assert said in line
+
+
+def in_a_shell(before, code, after=""):
+    """Runs a command in a process that a shell prepares; its status, and its standard error."""
+    script = f'{before} exec "$0" -c "$1" {after}'
+    program = f"import os, sys; from gan_keras.cli import flags\n{code}"
+    done = subprocess.run(
+        ["sh", "-c", script, sys.executable, program], capture_output=True, text=True, timeout=60
+    )
+    return done.returncode, done.stderr
+
+
+def test_too_little_address_space_is_one_line():
+    code = "sys.exit(flags.guarded('program', flags.import_tensorflow))"
+    status, errors = in_a_shell("ulimit -v 1000000;", code)
+    assert (status, errors.count("\n")) == (1, 1)
+    assert errors.startswith("program: ulimit -v 1000000: TensorFlow does not start with less")
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_from_the_start(closed, tmp_path):
+    """Nobody's file gets their number, and what is printed to them goes nowhere."""
+    code = (
+        "def command():\n"
+        f"    with open({str(tmp_path / 'file')!r}, 'w') as file:\n"
+        "        print('out'); print('err', file=sys.stderr); sys.stderr.flush()\n"
+        "        os.write(1, b'1'); os.write(2, b'2')\n"
+        "        file.write(str(file.fileno() > 2))\n"
+        "sys.exit(flags.guarded('program', command))"
+    )
+    status, _ = in_a_shell("", code, closed)
+    assert (status, (tmp_path / "file").read_text()) == (0, "True")

@@ -16,7 +16,20 @@ def test_a_run_without_labels_has_none(tmp_path):
     assert config.load_classes(tmp_path / "nowhere") == []
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '{"a": 1}'])
+def test_a_list_alone_is_what_earlier_versions_wrote(tmp_path):
+    (tmp_path / "classes.json").write_text('["a", "b"]')
+    assert config.load_classes(tmp_path) == ["a", "b"]
+
+
+def test_other_names_than_were_written_are_found(tmp_path):
+    config.save_classes(["cat", "dog"], tmp_path)
+    path = tmp_path / "classes.json"
+    path.write_text(path.read_text().replace("cat", "bat"))
+    with pytest.raises(UserError, match=r"classes\.json: .*its sha256 is another; restore it"):
+        config.load_classes(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"a": 1}', '{"names": "abc"}'])
 def test_a_damaged_file_is_named(text, tmp_path):
     (tmp_path / "classes.json").write_text(text)
     with pytest.raises(UserError, match=r"classes\.json: .*; restore it"):

@@ -75,6 +75,20 @@ def test_json_round_trip(tmp_path):
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.json"]
 
 
+def test_an_edited_file_is_named_and_may_be_used(tmp_path):
+    configs.save(DIGITS, tmp_path)
+    path = tmp_path / "config.json"
+    lines = path.read_text().replace('"seed": 0', '"seed": 1').splitlines()
+    path.write_text("\n".join(lines))
+    said = r"config\.json: corrupt or edited: its sha256 .* remove the line `sha256` to use it"
+    with pytest.raises(UserError, match=said):
+        configs.load(tmp_path)
+    # As it stands in the message: the line, and the comma before it.
+    (last,) = [line for line in lines if "sha256" in line]
+    path.write_text("\n".join(lines).replace(f",\n{last}", ""))
+    assert configs.load(tmp_path) == dataclasses.replace(DIGITS, seed=1)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,8 +1,10 @@
 import importlib
 import logging
 import re
+import shutil
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -183,3 +185,19 @@ def test_images_without_classes_and_without_labels(monkeypatch):
     monkeypatch.setattr(source, "_read", lambda builder, split, feature: labels)
     with pytest.raises(UsageError, match=r"^--dataset=other: the images of its split `test` have"):
         source._classes(secret, "test", [], "other")()
+
+
+def test_a_flipped_bit_in_the_records_is_one_line(mnist_config, tmp_path):
+    """Each record has its checksum; the pixels of none are believed without it."""
+    shutil.copytree(Path(mnist_config().data_dir, "mnist"), tmp_path / "mnist")
+    (records,) = tmp_path.glob("mnist/*/mnist-train.tfrecord*")
+    with records.open("r+b") as file:
+        file.seek(5000)
+        (byte,) = file.read(1)
+        file.seek(5000)
+        file.write(bytes([byte ^ 1]))
+    said = f"^--dataset=mnist: corrupt in {tmp_path}/mnist/.*; delete that folder to prepare it"
+    for fields in ({}, {"image_size": 14}):
+        with pytest.raises(UserError, match=said) as caught:
+            data.load(mnist_config(data_dir=str(tmp_path), **fields))
+        assert "\n" not in str(caught.value)

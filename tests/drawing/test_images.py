@@ -1,5 +1,7 @@
 import math
 import os
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -134,3 +136,13 @@ def test_a_save_that_fails_keeps_the_older_file(tmp_path, monkeypatch):
         images.save_png(path, pictures(1)[0])
     assert path.read_bytes() == b"older"
     assert [entry.name for entry in tmp_path.iterdir()] == ["grid.png"]
+
+
+def test_a_file_that_claims_too_many_pixels_is_not_decoded():
+    """A header of 30,000 x 30,000: 900 MB, of which there is nothing."""
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0)
+    chunk = b"IHDR" + header
+    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", len(header)) + chunk
+    data += struct.pack(">I", zlib.crc32(chunk)) + bytes(64)
+    with pytest.raises(ValueError, match="97 bytes that are no whole PNG file"):
+        images.decode_png(data)

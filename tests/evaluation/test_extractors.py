@@ -96,6 +96,17 @@ def test_pictures_without_classes_have_no_classifier(tmp_path, monkeypatch):
     assert classifier.extractor_for(configs.Config(**WANTED)) == "classifier"
 
 
+def test_data_that_are_gone_after_the_training_end_no_command(tmp_path, monkeypatch):
+    """It has trained and saved, and only says what may come next."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def gone(config):
+        raise UserError("gone")
+
+    monkeypatch.setattr(classifier.data, "class_names", gone)
+    assert classifier.extractor_for(configs.Config(**WANTED)) == "pixels"
+
+
 def test_a_classifier_of_other_images_is_refused(file):
     other = {"dataset": "digits", "image_size": 16, "channels": 3}
     with pytest.raises(UsageError, match=r"is for images 8x8x1, not 16x16x3; .*--image_size=16"):

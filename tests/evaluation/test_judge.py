@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -184,6 +185,20 @@ def test_wrong_input_is_one_line(flags, code, named, small_run, tmp_path, monkey
     (line,) = capsys.readouterr().err.splitlines()
     assert named in line
     assert sorted((small_run / "scores").glob("*")) == before
+
+
+def test_references_that_fail_cost_no_score_of_the_generator(small_run, tmp_path, monkeypatch):
+    shutil.copytree(small_run, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "scores", ignore_errors=True)
+
+    def failing(self, folder):
+        raise MemoryError
+
+    monkeypatch.setattr(evaluation.Judge, "references", failing)
+    with pytest.raises(MemoryError):
+        evaluation.evaluate(tmp_path / "run", ["precision"], COUNT, extractor="pixels")
+    (card,) = score_cards.find(tmp_path / "run")
+    assert (card.metric, card.subject) == ("precision", score_cards.GENERATOR)
 
 
 def test_the_command_prints_a_table_and_the_files(small_run, capsys):

@@ -1,4 +1,7 @@
-"""The embedded server for a minute under 64 clients, and under 100,000 broken requests."""
+"""The embedded server for a minute under 64 clients, and under 100,000 broken requests.
+
+GAN_KERAS_FIRE_SECONDS and GAN_KERAS_BROKEN_REQUESTS ask for other numbers.
+"""
 
 import os
 import re
@@ -17,11 +20,13 @@ from tests.serving import fire, fuzz, harness
 
 pytestmark = pytest.mark.faults
 
-CLIENTS, SECONDS, WARM_UP_SWAPS = 64, 60, 4
+CLIENTS, WARM_UP_SWAPS = 64, 4
+SECONDS = float(os.environ.get("GAN_KERAS_FIRE_SECONDS", "60"))
 # A leak of one request in ten thousand's body would pass; one of a version (its weights and
 # graph, some MiB) at every swap, or of a KiB at every request, would not.
 MOST_GROWTH = 64 * 2**20  # bytes
-EXAMPLES = 25_000  # of each of 2 protocols and 2 models
+# Of each of 2 protocols and 2 models.
+EXAMPLES = int(os.environ.get("GAN_KERAS_BROKEN_REQUESTS", "100000")) // 4
 
 COMMAND = "import sys; from gan_keras.cli.serve import run; sys.exit(run())"
 

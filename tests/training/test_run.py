@@ -133,6 +133,7 @@ def test_a_workdir_that_cannot_be_made_is_one_line(tmp_path, capsys):
 
 def test_config_file_is_the_resolved_configuration(small_run):
     fields = json.loads((small_run / "config.json").read_text())
+    assert len(fields.pop("sha256")) == 64
     assert fields == {
         **dataclasses.asdict(configs.from_preset("digits")),
         "width": 8,

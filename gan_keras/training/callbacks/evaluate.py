@@ -1,4 +1,4 @@
-"""Scores while training."""
+"""Scores while training: one that cannot be had costs a warning, and never the run."""
 
 import logging
 
@@ -56,14 +56,22 @@ class Evaluate(keras.callbacks.Callback):
         step = self.model.step
         if step % self.every:
             return
+        # Of whatever kind: a score can be had again, what was trained cannot.
+        try:
+            cards = self.judge.generator(self.model.sampler, step, self.run)
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            logger.warning("step %s: no scores: %s: %s", f"{step:,}", type(error).__name__, reason)
+            return
         with self.writer.as_default(step):
-            for card in self.judge.generator(self.model.sampler, step, self.run):
+            for card in cards:
                 tf.summary.scalar(f"scores/{card.metric}", card.value)
-                try:
-                    score_cards.save(card, self.folder)
-                    self._offer(card)
-                except UserError as error:  # A score can be had again, what was trained cannot.
-                    logger.warning("%s", error)
+        for card in cards:
+            try:
+                score_cards.save(card, self.folder)
+                self._offer(card)
+            except UserError as error:
+                logger.warning("%s", error)
 
     def _offer(self, card):
         if self.best is None or card.metric != self.best.metric:

@@ -1,5 +1,7 @@
 """Checkpoints while training, and at its end."""
 
+import contextlib
+
 import keras
 
 
@@ -16,14 +18,29 @@ class Save(keras.callbacks.Callback):
         self.checkpoints = checkpoints
         self.every = every
         self.saved = None
+        self.between = False  # Whether the last step is complete, and no other has begun.
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.between = False
 
     def on_train_batch_end(self, batch, logs=None):
+        self.between = True
         if self.model.step % self.every == 0:
             self._save()
 
     def on_train_end(self, logs=None):
         if self.saved != self.model.step:
             self._save()
+
+    @contextlib.contextmanager
+    def also_after_errors(self):
+        """Saves the last step if what is drawn, watched or written beside it ends the training."""
+        try:
+            yield
+        except Exception:
+            if self.between and self.saved != self.model.step:
+                self._save()
+            raise
 
     def _save(self):
         self.saved = self.model.step
