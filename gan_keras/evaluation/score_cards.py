@@ -10,7 +10,7 @@ from gan_keras import config as configs
 from gan_keras import files
 from gan_keras.errors import UsageError, UserError
 
-FOLDER = "scores"  # In a run's folder.
+FOLDER = configs.SCORES_FOLDER  # In a run's folder.
 GENERATOR, TRAINING_IMAGES, NOISE = "generator", "real training images", "uniform noise"
 
 
@@ -100,13 +100,29 @@ def load(path):
     """
     try:
         fields = json.loads(Path(path).read_text())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError:
+        fields = None
+    return from_fields(fields, path)
+
+
+def from_fields(fields, where):
+    """Returns the card that a dict holds, as of a card's file.
+
+    Args:
+        fields: The dict.
+        where: Where it comes from, for the message.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
         card = ScoreCard(**fields)
         card.file  # noqa: B018 - a card without its protocol fails here
         return card
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise UserError(f"{path}: not a score card of this version of gan_keras") from None
+    except (TypeError, KeyError, AttributeError):
+        raise UserError(f"{where}: not a score card of this version of gan_keras") from None
 
 
 def find(place):
