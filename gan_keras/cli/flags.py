@@ -67,10 +67,11 @@ def guarded(program, command):
     with the status of a program that SIGPIPE ended.
     """
     try:
-        status = _guarded(program, command)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        return status
+        try:
+            return _guarded(program, command)
+        finally:  # after a SystemExit too, as --help ends
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except BrokenPipeError:
         # The interpreter would try again, and complain, when it ends.
         for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):

@@ -195,9 +195,10 @@ class Model:
         return known.servable
 
     def status(self, version=None, label=None):
-        """Returns a GetModelStatusResponse of one version or of all, the newest first."""
-        if label is not None:
-            version = self.find(label=label).version
+        """Returns a GetModelStatusResponse of one version or of all, the newest first.
+
+        A label is ignored, known or not, as by TensorFlow Serving.
+        """
         if version is not None and version not in self.versions:
             raise not_found(f"model `{self.settings.name}` has no version {version}")
         numbers = sorted(self.versions, reverse=True) if version is None else [version]

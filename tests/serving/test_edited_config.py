@@ -21,13 +21,13 @@ def write(path, base, labels, versions=(1, 2), more=""):
         for label, version in labels.items()
     )
     policy = " ".join(f"versions: {version}" for version in versions)
-    files.write(
-        path,
+    text = (
         "model_config_list {\n"
         f'  config {{\n    name: "generator"\n    base_path: "{base}"\n'
         '    model_platform: "tensorflow"\n'
-        f"    model_version_policy {{ specific {{ {policy} }} }}\n{labelled}  }}\n{more}}}\n".encode(),
+        f"    model_version_policy {{ specific {{ {policy} }} }}\n{labelled}  }}\n{more}}}\n"
     )
+    files.write(path, text.encode())
 
 
 @pytest.fixture
