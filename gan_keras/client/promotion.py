@@ -28,7 +28,7 @@ class Labels:
         model: Name of the model.
 
     Raises:
-        UsageError: the file cannot be read, or has no such model.
+        UsageError: the file cannot be read, or does not have the model.
     """
 
     def __init__(self, path: str | Path, model: str = contract.MODEL_NAME) -> None:
@@ -45,7 +45,7 @@ class Labels:
         """Returns the version that a label points at.
 
         Raises:
-            UsageError: there is no such label.
+            UsageError: the model does not have the label.
         """
         if label not in self.settings.labels:
             names = ", ".join(f"`{name}`" for name in sorted(self.settings.labels)) or "none"
@@ -58,13 +58,13 @@ class Labels:
         """Returns the version that a label pointed at before it was moved last.
 
         Raises:
-            UsageError: the file does not tell.
+            UsageError: the file has no record of it.
         """
         version = label_moves.before(self._text, self._model, label)
         if version is None:
             raise UsageError(
-                f"--rollback: {self._path} tells of no version that `{label}` of"
-                f" `{self._model}` had before; move the label by hand"
+                f"--rollback: {self._path} has no record of an earlier version of `{label}`"
+                f" of `{self._model}`; move the label by hand"
             )
         return version
 

@@ -162,7 +162,7 @@ def test_canary_becomes_stable_and_back(base, config, pictures, capsys):
         assert sample(served, "/labels/stable") == pictures["first"]
         assert sample(served, "/labels/canary") == pictures["second"]
         assert command(base, config, f"--server={served.rest}", "--rollback") == 2
-        assert "tells of no version that `stable`" in capsys.readouterr().err
+        assert "has no record of an earlier version of `stable`" in capsys.readouterr().err
         assert not served.complaints
 
 
@@ -206,7 +206,7 @@ def test_versions_that_cannot_be_compared(base, config, capsys, tmp_path):
     [
         (["--from=best"], 2, "has no label `best`; it has `canary`, `stable`"),
         (["--model=other"], 2, "no model `other`; --model may be `generator`"),
-        (["--rollback"], 2, "tells of no version that `stable` of `generator` had before"),
+        (["--rollback"], 2, "has no record of an earlier version of `stable` of `generator`"),
         (["--model_config_file=/missing"], 2, "cannot be read: No such file"),
         (["--export_dir=/missing"], 2, "--export_dir=/missing: No such file"),
         (["--export_dir="], 2, "--export_dir: required"),
