@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
-from google.protobuf import wrappers_pb2 as wrappers
+from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from gan_keras.drawing import images
-from gan_keras.exporting import contract
+from gan_keras.exporting import contract, operator_files
 from tests.ports import held_ports
 
 ROOT = Path(__file__).parent.parent
@@ -25,51 +24,6 @@ README = (SERVING / "README.md").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load((SERVING / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICE = COMPOSE["services"]["serving"]
 FLAGS = dict(flag.removeprefix("--").split("=") for flag in SERVICE["command"])
-
-
-def messages():
-    """BatchingParameters and MonitoringConfig, which tensorflow-serving-api does not ship.
-
-    Declared from the fields that TensorFlow Serving's session_bundle_config.proto and
-    monitoring_config.proto have, so that an unknown field or a wrong type is an error here as it
-    is in the server. The field numbers are our own: text form does not use them.
-    """
-    kind = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(
-        name="operator.proto", package="operator_files", syntax="proto3"
-    )
-    file.dependency.append(wrappers.DESCRIPTOR.name)
-
-    def declare(name, **fields):
-        message = file.message_type.add(name=name)
-        for number, (field, spelled) in enumerate(fields.items(), 1):
-            many, _, type_name = spelled.rpartition(" ")
-            declared = message.field.add(name=field, number=number)
-            declared.label = kind.LABEL_REPEATED if many else kind.LABEL_OPTIONAL
-            if type_name.startswith("."):
-                declared.type, declared.type_name = kind.TYPE_MESSAGE, type_name
-            else:
-                declared.type = kind.Type.Value(f"TYPE_{type_name.upper()}")
-
-    declare(
-        "BatchingParameters",
-        max_batch_size=".google.protobuf.Int64Value",
-        batch_timeout_micros=".google.protobuf.Int64Value",
-        max_enqueued_batches=".google.protobuf.Int64Value",
-        num_batch_threads=".google.protobuf.Int64Value",
-        thread_pool_name=".google.protobuf.StringValue",
-        allowed_batch_sizes="repeated int64",
-        pad_variable_length_inputs="bool",
-    )
-    declare("PrometheusConfig", enable="bool", path="string")
-    declare("MonitoringConfig", prometheus_config=".operator_files.PrometheusConfig")
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(wrappers.DESCRIPTOR.serialized_pb)
-    pool.Add(file)
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"operator_files.{name}"))
-        for name in ("BatchingParameters", "MonitoringConfig")
-    }
 
 
 def parse(message, text):
@@ -98,7 +52,7 @@ def test_the_example_of_versions_and_labels_is_one():
 
 
 def test_batching_config_is_the_contracts():
-    kind = messages()["BatchingParameters"]
+    kind = operator_files.messages()["BatchingParameters"]
     batching = parse(kind, (SERVING / "batching.config").read_text())
     assert tuple(batching.allowed_batch_sizes) == contract.ALLOWED_BATCH_SIZES
     assert batching.max_batch_size.value == contract.MAX_BATCH_SIZE
@@ -113,11 +67,11 @@ def test_batching_config_is_the_contracts():
 @pytest.mark.parametrize("bad", ["max_batch_size: 64", "max_batch_sizes { value: 64 }"])
 def test_a_mistake_in_batching_config_would_be_noticed(bad):
     with pytest.raises(text_format.ParseError):
-        parse(messages()["BatchingParameters"], bad)
+        parse(operator_files.messages()["BatchingParameters"], bad)
 
 
 def test_monitoring_config_is_at_the_documented_path():
-    kind = messages()["MonitoringConfig"]
+    kind = operator_files.messages()["MonitoringConfig"]
     monitoring = parse(kind, (SERVING / "monitoring.config").read_text()).prometheus_config
     assert monitoring.enable
     assert f"http://127.0.0.1:8501{monitoring.path}>" in README

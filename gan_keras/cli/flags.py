@@ -99,10 +99,11 @@ def guarded(program, command):
     """
     _open_standard_streams()
     try:
-        status = _guarded(program, command)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        return status
+        try:
+            return _guarded(program, command)
+        finally:  # after a SystemExit too, as --help ends
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except BrokenPipeError:
         # The interpreter would try again, and complain, when it ends.
         for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):

@@ -34,6 +34,14 @@ def _define(values):
         "Text file of a ModelServerConfig; --model_name and --model_base_path are then ignored.",
         flag_values=values,
     )
+    absl_flags.DEFINE_integer(
+        "model_config_file_poll_wait_seconds",
+        1,
+        "Seconds between two looks at --model_config_file; 0 looks at the start only, which is the"
+        " default of tensorflow_model_server.",
+        lower_bound=0,
+        flag_values=values,
+    )
     absl_flags.DEFINE_string(
         "model_name", contract.MODEL_NAME, "Name of the model in requests.", flag_values=values
     )
@@ -124,6 +132,8 @@ def _serve(values):
         limits=Limits(**{each.name: values[f"max_{each.name}"].value for each in limits}),
         allow_unavailable_labels=values.allow_version_labels_for_unavailable_models,
         allow_foreign_models=values.allow_foreign_models,
+        config_file=values.model_config_file,
+        config_seconds=values.model_config_file_poll_wait_seconds,
     )
     logger.info("stopped")
     if hanging:

@@ -17,6 +17,7 @@ from gan_keras.config.presets import PRESETS
 from gan_keras.errors import UsageError, UserError, visible
 
 CONFIG_FILE = "config.json"
+SCORES_FOLDER = "scores"  # In a run's folder: what gan-keras-evaluate found.
 
 # Data sets whose density is known, and the length of their vectors.
 DENSITIES = {"gaussians_1d": 1, "ring": 2, "grid": 2}

@@ -10,7 +10,7 @@ from gan_keras import config as configs
 from gan_keras import files
 from gan_keras.errors import UsageError, UserError
 
-FOLDER = "scores"  # In a run's folder.
+FOLDER = configs.SCORES_FOLDER  # In a run's folder.
 GENERATOR, TRAINING_IMAGES, NOISE = "generator", "real training images", "uniform noise"
 
 
@@ -99,14 +99,31 @@ def load(path):
         UserError: the file is missing, or is none.
     """
     try:
-        card = ScoreCard(**files.unsealed(json.loads(Path(path).read_text())))
-        card.file  # noqa: B018 - a card without its protocol fails here
-        return card
+        fields = json.loads(Path(path).read_text())
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, RecursionError):
+        fields = None
+    return from_fields(fields, path)
+
+
+def from_fields(fields, where):
+    """Returns the card that a dict holds, as of a card's file.
+
+    Args:
+        fields: The dict.
+        where: Where it comes from, for the message.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        card = ScoreCard(**files.unsealed(fields))
+        card.file  # noqa: B018 - a card without its protocol fails here
+        return card
+    except (ValueError, TypeError, KeyError, AttributeError):
         raise UserError(
-            f"{path}: not a score card of this version of gan_keras, or corrupt; delete it, and "
+            f"{where}: not a score card of this version of gan_keras, or corrupt; delete it, and "
             "make it again with gan-keras-evaluate"
         ) from None
 

@@ -33,3 +33,4 @@ GRPC_PORT, REST_PORT = 8500, 8501
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 MODEL_CARD_FILE = "model_card.json"
+SAMPLE_GRID_FILE = "sample_grid.png"  # the pictures of seeds 0 to MAX_BATCH_SIZE - 1

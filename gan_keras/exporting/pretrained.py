@@ -108,10 +108,3 @@ def read_card(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{file}: missing or corrupt; install gan_keras {gan_keras.__version__} again"
         ) from None
-
-
-def copy_scores(source: Path, to: Path) -> None:
-    """Copies the score cards of a folder into another, which gets a folder `scores`."""
-    (to / SCORES).mkdir()
-    for card in sorted((source / SCORES).glob("*.json")):
-        files.write(to / SCORES / card.name, card.read_bytes())

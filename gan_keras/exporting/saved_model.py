@@ -21,9 +21,10 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 import gan_keras
-from gan_keras import checkpoints, files
+from gan_keras import checkpoints, drawing, files
+from gan_keras import config as configs
 from gan_keras.errors import UsageError, UserError
-from gan_keras.exporting import contract, digests, folding, pretrained, trained
+from gan_keras.exporting import conformance, contract, digests, folding, trained
 from gan_keras.exporting.served import Served
 
 # No integer, so that no server takes it for a version. Beside a working folder lies a file that
@@ -59,7 +60,8 @@ def export(
         The path of the version folder.
 
     Raises:
-        UserError: the run has no checkpoint, or a folder cannot be written.
+        UserError: the run has no checkpoint, a folder cannot be written, or the export breaks a
+            rule of TensorFlow Serving (`gan-keras-check-export` lists them).
         UsageError: the version exists already, or is none; or the run makes no images, or has no
             such checkpoint.
     """
@@ -84,15 +86,24 @@ def export(
             signatures = served.signatures()
             tf.saved_model.save(served, str(temporary), signatures=signatures)
             _write_warmup(temporary, signatures)
-            # The cards are of the weights as they ship, at temperature 1.
-            if run.folder and (dtype, temperature) == ("float32", 1.0):
-                pretrained.copy_scores(run.folder, temporary)
-            _write_card(temporary, run, dtype, temperature)
+            _write_grid(temporary, signatures)
+            _write_card(temporary, run, dtype, temperature, run.folder or Path(workdir))
+            _check(temporary)
             return _rename(temporary, export_dir, version)
     except (OSError, tf.errors.OpError) as error:
         raise UserError(
             f"--export_dir={export_dir}: cannot be written: {files.why(error)}"
         ) from None
+
+
+def _check(folder):
+    """Looks at a finished export as TensorFlow Serving would: what is wrong gets no version."""
+    broken = conformance.failed(conformance.check_version(folder, named=False))
+    if broken:
+        told = "; ".join(f"{each.rule}: {each.found}" for each in broken)
+        raise UserError(
+            f"--export_dir: nothing was exported, since no server would serve it rightly: {told}"
+        )
 
 
 def _versions(export_dir):
@@ -183,15 +194,26 @@ def _write_warmup(folder, signatures):
                 records.write(log.SerializeToString())
 
 
-def _write_card(folder, run, dtype, temperature):
+def _write_grid(folder, signatures):
+    """Writes the pictures of the first seeds, as an operator sees them before they are served."""
+    seeds = tf.range(contract.MAX_BATCH_SIZE, dtype=tf.int64)
+    pictures = signatures[contract.SAMPLE_SIGNATURE](seeds)[contract.IMAGES].numpy()
+    drawing.save_png(folder / contract.SAMPLE_GRID_FILE, drawing.grid(pictures))
+
+
+def _write_card(folder, run, dtype, temperature, workdir):
     """Writes what the model is and where it comes from, last: it has the digests of all files."""
     card = {
+        "run": workdir.resolve().name,
         "step": run.step,
         "dtype": dtype,
         "temperature": temperature,
         "dataset": run.config.dataset,
         "classes": run.classes,
         "config": dataclasses.asdict(run.config),
+        # Scores are of the weights as they were trained.
+        "scores": _scores(workdir, run.step, temperature) if dtype == "float32" else [],
+        "sample_grid": contract.SAMPLE_GRID_FILE,
         **({"pretrained": run.card} if run.card else {}),
         "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "git_commit": git_commit(),
@@ -205,6 +227,21 @@ def _write_card(folder, run, dtype, temperature):
     }
     text = json.dumps(files.sealed(card), indent=2) + "\n"
     (folder / contract.MODEL_CARD_FILE).write_text(text)
+
+
+def _scores(workdir, step, temperature):
+    """Returns the score cards of a run that are about the exported step, as they stand there."""
+    found = []
+    for path in sorted((workdir / configs.SCORES_FOLDER).glob("*.json")):
+        with contextlib.suppress(OSError, ValueError):  # no card, and no reason not to export
+            card = json.loads(path.read_text(encoding="utf-8"))
+            if (
+                isinstance(card, dict)
+                and card.get("step") == step  # None in a reference's
+                and card.get("temperature", 1.0) == temperature
+            ):
+                found.append(card)
+    return found
 
 
 def git_commit():

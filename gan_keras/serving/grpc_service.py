@@ -132,9 +132,8 @@ def _answered(method):
 
 
 @_answered
-async def _unimplemented(self, request):
-    name = type(request).__name__
-    raise RequestError(grpc.StatusCode.UNIMPLEMENTED, f"{name} is not served by gan-keras-serve")
+async def _of_other_models(self, request):
+    raise invalid(f"{type(request).__name__} is for models of another kind; call Predict")
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -161,7 +160,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         response.metadata[SIGNATURES_FIELD].Pack(signatures)
         return response
 
-    Classify = Regress = MultiInference = _unimplemented
+    Classify = Regress = MultiInference = _of_other_models
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
@@ -174,7 +173,14 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     async def GetModelStatus(self, request):
         return _chosen(self._models, request, "status")
 
-    HandleReloadConfigRequest = _unimplemented
+    @_answered
+    async def HandleReloadConfigRequest(self, request):
+        if not request.HasField("config"):
+            raise invalid("ReloadConfigRequest: config is missing")
+        raise RequestError(
+            grpc.StatusCode.UNIMPLEMENTED,
+            "ReloadConfigRequest is not served by gan-keras-serve; edit its --model_config_file",
+        )
 
 
 def _chosen(models, request, what):
@@ -182,6 +188,8 @@ def _chosen(models, request, what):
     if not request.HasField("model_spec"):
         raise invalid("model_spec is missing")
     spec = request.model_spec
+    if not spec.name and what == "find":
+        raise invalid("model_spec has no name")
     choice = spec.WhichOneof("version_choice")
     return getattr(models.model(spec.name), what)(
         version=spec.version.value if choice == "version" else None,

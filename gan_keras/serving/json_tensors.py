@@ -64,16 +64,11 @@ def arrays(signature, request):
     else:
         columns = _named(signature, request["inputs"])
     made = {
-        # What is unknown or missing is reported by `check`, in the words that gRPC gets too.
-        name: _array(name, value, signature.inputs[name].dtype)
-        for name, value in columns.items()
-        if name in signature.inputs
+        name: _array(name, value, signature.inputs[name].dtype) for name, value in columns.items()
     }
+    # What is missing is reported in the words that gRPC gets too.
     signature.check(
-        {
-            name: (np.shape(made.get(name, ())), spec.dtype if spec else None)
-            for name, spec in ((name, signature.inputs.get(name)) for name in columns)
-        }
+        {name: (array.shape, signature.inputs[name].dtype) for name, array in made.items()}
     )
     return made
 
@@ -89,7 +84,10 @@ def reply(results, by_row):
 
 
 def _named(signature, value):
-    """Returns {input name: value} of the columns, or of one row."""
+    """Returns {input name: value} of the columns, or of one row.
+
+    What else an object holds is ignored, as by TensorFlow Serving.
+    """
     if len(signature.inputs) == 1:
         (name,) = signature.inputs
         is_string = signature.inputs[name].dtype == tf.string
@@ -98,7 +96,7 @@ def _named(signature, value):
     if not isinstance(value, dict):
         names = ", ".join(f"`{name}`" for name in signature.inputs)
         raise invalid(f"an object with the inputs {names} expected, {_shown(value)} received")
-    return value
+    return {name: value[name] for name in signature.inputs if name in value}
 
 
 def _columns_of_rows(signature, instances):

@@ -65,6 +65,7 @@ class Model:
         self.settings = settings
         self.versions = {}
         self._turn, self._load_seconds, self._allow_foreign = turn, load_seconds, allow_foreign
+        self._polling = asyncio.Lock()
         self._listing = None  # the look at the folder that runs
         self._trouble = None  # with the base path
 
@@ -85,6 +86,10 @@ class Model:
         One load a step, the newest version first: a folder that fails again and again does not
         hold up one that has just come.
         """
+        async with self._polling:
+            return await self._step()
+
+    async def _step(self):
         try:
             wanted = await self._list()
         except OSError as error:
@@ -110,7 +115,7 @@ class Model:
 
     async def _list(self):
         """Returns `settings.wanted()`; never two looks at a time, as the first one may hang."""
-        self._listing = self._listing or _in_thread(self.settings.wanted)
+        self._listing = self._listing or in_thread(self.settings.wanted)
         await asyncio.wait({self._listing}, timeout=LIST_SECONDS)
         if not self._listing.done():
             raise OSError(f"not listed within {LIST_SECONDS:g} s")
@@ -146,7 +151,7 @@ class Model:
         """Returns the Servable; one that comes too late is kept for the next call."""
         async with self._turn:
             if not version.loading:
-                version.loading = _in_thread(self._servable, number, folder)
+                version.loading = in_thread(self._servable, number, folder)
             await asyncio.wait({version.loading}, timeout=self._load_seconds)
         if not version.loading.done():
             raise TimeoutError(
@@ -172,7 +177,7 @@ class Model:
             logger.info("unloaded model `%s` version %d", self.settings.name, number)
         # A graph and its variables refer to each other in circles: without a collection their
         # memory would stay for an unknown time.
-        await _in_thread(gc.collect)
+        await in_thread(gc.collect)
 
     def find(self, version=None, label=None):
         """Returns the Servable that a request means, the newest by default."""
@@ -190,9 +195,10 @@ class Model:
         return known.servable
 
     def status(self, version=None, label=None):
-        """Returns a GetModelStatusResponse of one version or of all, the newest first."""
-        if label is not None:
-            version = self.find(label=label).version
+        """Returns a GetModelStatusResponse of one version or of all, the newest first.
+
+        A label is ignored, known or not, as by TensorFlow Serving.
+        """
         if version is not None and version not in self.versions:
             raise not_found(f"model `{self.settings.name}` has no version {version}")
         numbers = sorted(self.versions, reverse=True) if version is None else [version]
@@ -218,9 +224,10 @@ class Models:
     def __init__(self, settings, load_seconds, allow_foreign=False):
         # Two loads at a time are not faster, and hold twice the memory.
         turn = asyncio.Semaphore(1)
-        self._models = {
-            item.name: Model(item, turn, load_seconds, allow_foreign) for item in settings
-        }
+        self._new = lambda item: Model(item, turn, load_seconds, allow_foreign)
+        self._models = {item.name: self._new(item) for item in settings}
+        self._followed = {}  # name: the task that follows its folder
+        self._follow = None  # starts one
 
     async def load(self, allow_unavailable_labels=False):
         """Loads every model once.
@@ -242,17 +249,53 @@ class Models:
             for label, number in model.settings.labels.items():
                 known = model.versions.get(number)
                 if not (allow_unavailable_labels or (known and known.servable)):
-                    raise UsageError(
-                        f"--model_config_file: model `{name}`: version label `{label}` points at"
-                        f" version {number}, which is not loaded; correct it or give"
-                        " --allow_version_labels_for_unavailable_models"
-                    )
+                    raise _unavailable(name, label, number)
 
     async def keep_up(self, poll_seconds):
         """Follows all folders for ever; each by itself, so that none waits for another."""
         async with asyncio.TaskGroup() as tasks:
-            for model in self._models.values():
-                tasks.create_task(model.keep_up(poll_seconds))
+            self._follow = lambda model: tasks.create_task(model.keep_up(poll_seconds))
+            for name, model in self._models.items():
+                self._followed[name] = self._follow(model)
+
+    async def reload(self, settings, allow_unavailable_labels=False):
+        """Takes an edited configuration over, all of it or nothing, as TensorFlow Serving does.
+
+        Labels come first: a configuration with one that may not be moved changes nothing.
+
+        Args:
+            settings: The ModelSettings of all models.
+            allow_unavailable_labels: Accept new labels of versions that are not loaded; a label
+                that is there already is only ever moved to a version that is.
+
+        Raises:
+            UsageError: a label points at a version that is not loaded.
+        """
+        wanted = {item.name: item for item in settings}
+        if wanted == {name: model.settings for name, model in self._models.items()}:
+            return
+        for item in settings:
+            model = self._models.get(item.name)
+            for label, number in item.labels.items():
+                known = model and model.versions.get(number)
+                moved = model and model.settings.labels.get(label, number) != number
+                if not (known and known.servable) and (moved or not allow_unavailable_labels):
+                    raise _unavailable(item.name, label, number)
+        for name in self._models.keys() - wanted.keys():
+            self._models.pop(name)
+            if name in self._followed:
+                self._followed.pop(name).cancel()
+            logger.info("model `%s` is no longer served", name)
+            await in_thread(gc.collect)  # as in `Model`
+        for name, item in wanted.items():
+            if name not in self._models:
+                self._models[name] = self._new(item)
+                if self._follow:
+                    self._followed[name] = self._follow(self._models[name])
+            model = self._models[name]
+            model.settings = item
+            while await model.poll():
+                pass
 
     def model(self, name):
         """Returns the model of this name."""
@@ -261,7 +304,14 @@ class Models:
         return self._models[name]
 
 
-def _in_thread(function, *arguments):
+def _unavailable(name, label, number):
+    return UsageError(
+        f"--model_config_file: model `{name}`: version label `{label}` points at version {number},"
+        " which is not loaded; correct it or give --allow_version_labels_for_unavailable_models"
+    )
+
+
+def in_thread(function, *arguments):
     """Returns an asyncio.Future of a call; a call that hangs keeps its own thread only."""
     result = concurrent.futures.Future()
 

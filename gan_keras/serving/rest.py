@@ -26,11 +26,17 @@ HTTP_STATUS = {
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
 }
 
-PATH = re.compile(
-    r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
-    r"(?P<verb>:predict|/metadata)?",
-    re.ASCII,
-)
+# TensorFlow Serving's own (model_servers/http_rest_api_util.cc); a query string matches neither,
+# or becomes a part of the model's name.
+_VERSION = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+PATHS = {
+    "POST": re.compile(
+        rf"/v1/models/(?P<model>[^/:]+){_VERSION}:(?P<verb>classify|regress|predict)", re.ASCII
+    ),
+    "GET": re.compile(
+        rf"/v1/models(?:/(?P<model>[^/:]+))?{_VERSION}(?P<verb>/metadata)?", re.ASCII
+    ),
+}
 
 # One body at a time: Python parses no faster in two threads, and memory is bounded by one.
 _PARSING = threading.Lock()
@@ -48,25 +54,20 @@ def application(models, workers, limits, connections):
     bodies = Bodies(limits, limits.connections)
 
     async def answer(request):
-        # As it was sent: an encoded slash is part of a name, and no name has one.
-        path = PATH.fullmatch(request.rel_url.raw_path)
-        if not path:
-            raise not_found(
-                f"{request.path} is not served here; POST /v1/models/<model>:predict,"
-                " GET /v1/models/<model> and GET /v1/models/<model>/metadata are"
-            )
-        allowed = ["POST"] if path["verb"] == ":predict" else ["GET", "HEAD"]
-        if request.method not in allowed:
-            raise web.HTTPMethodNotAllowed(request.method, allowed)
+        path = _path(request)
+        if path is None:
+            return web.Response()  # to a browser's preflight, as TensorFlow Serving without CORS
         model, label = models.model(unquote(path["model"])), path["label"]
         version = int(path["version"][:100]) if path["version"] else None
         if version is not None and version > MAX_VERSION:
             raise invalid(f"version {path['version'][:100]} is beyond int64")
-        if path["verb"] is None:
+        if request.method == "GET" and path["verb"] is None:
             return _reply(_as_json(model.status(version, label)))
         servable = model.find(version, label)
         if path["verb"] == "/metadata":
             return _reply(_metadata(servable))
+        if path["verb"] != "predict":
+            raise invalid(f":{path['verb']} is for models of another kind; POST to :predict")
         if (request.content_length or 0) > limits.body_bytes:
             raise web.HTTPRequestEntityTooLarge(limits.body_bytes, request.content_length)
         body = None
@@ -87,6 +88,32 @@ def application(models, workers, limits, connections):
     return app
 
 
+def _path(request):
+    """Returns the match of a request's path; None for a preflight of a browser.
+
+    Raises:
+        RequestError: there is none; TensorFlow Serving answers 400 below /v1/, and 404 elsewhere.
+    """
+    # As it was sent: an encoded slash is part of a name, and no name has one.
+    raw = request.rel_url.raw_path_qs
+    if not raw.startswith("/v1/"):
+        raise not_found(
+            f"{request.path} is not served here; POST /v1/models/<model>:predict,"
+            " GET /v1/models/<model> and GET /v1/models/<model>/metadata are"
+        )
+    if request.method == "OPTIONS" and "Origin" in request.headers:
+        return None
+    path = PATHS[request.method].fullmatch(raw) if request.method in PATHS else None
+    if not path:
+        raise invalid(
+            f"Malformed request: {request.method} {raw}; POST /v1/models/<model>:predict,"
+            " GET /v1/models/<model> and GET /v1/models/<model>/metadata are served"
+        )
+    if path["model"] is None:
+        raise invalid("Missing model name in request: GET /v1/models/<model> is served")
+    return path
+
+
 @web.middleware
 async def _errors(request, handler):
     """Makes every failure a JSON object with the right status."""
@@ -94,13 +121,6 @@ async def _errors(request, handler):
         return await handler(request)
     except RequestError as error:
         return _error(HTTP_STATUS.get(error.code, 500), str(error))
-    except web.HTTPMethodNotAllowed as error:
-        methods = ", ".join(sorted(error.allowed_methods))
-        return _error(
-            405,
-            f"{error.method} {request.path} is not served here; {methods} is",
-            {"Allow": methods},
-        )
     except web.HTTPRequestEntityTooLarge:
         return _error(413, f"the body is larger than {request.client_max_size:,} bytes")
     except web.HTTPException as error:
@@ -145,5 +165,5 @@ def _reply(text):
     return web.Response(text=text, content_type="application/json")
 
 
-def _error(status, message, headers=None):
-    return web.json_response({"error": message}, status=status, headers=headers)
+def _error(status, message):
+    return web.json_response({"error": message}, status=status)

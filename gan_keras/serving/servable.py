@@ -202,13 +202,15 @@ class Signature:
 
     def choose(self, names):
         """Returns the outputs of these names, all of them if there are none."""
+        if len(set(names)) < len(names):
+            raise invalid(f"output_filter has a name twice: {_listing(names)}")
         for name in names:
             if name not in self.outputs:
                 raise invalid(
                     f"signature `{self.name}` has no output `{name}`;"
                     f" it has {_listing(self.outputs)}"
                 )
-        return list(dict.fromkeys(names)) or self.outputs
+        return list(names) or self.outputs
 
     def __call__(self, arrays, outputs=(), manager=None):
         """Returns the chosen outputs of checked inputs, arrays by name.

@@ -102,6 +102,8 @@ async def serve(
     limits=DEFAULT_LIMITS,
     allow_unavailable_labels=False,
     allow_foreign_models=False,
+    config_file=None,
+    config_seconds=0,
 ):
     """Loads the models, then answers until `stop` is set; logs what it does.
 
@@ -115,10 +117,13 @@ async def serve(
         limits: The Limits; connections beyond the process's descriptors are left off.
         allow_unavailable_labels: Accept labels of versions that are not loaded.
         allow_foreign_models: Load signatures that this package does not make.
+        config_file: The --model_config_file that the settings come from, to be read again.
+        config_seconds: Between two looks at it; 0 for no second look.
 
     Raises:
         UserError: there is nothing to serve, or a port was taken meanwhile.
     """
+    from gan_keras.serving import edited_config
     from gan_keras.serving.models import Models
     from gan_keras.serving.workers import Workers
 
@@ -136,7 +141,12 @@ async def serve(
             drains.append(await _rest(models, workers, limits, rest_at))
             logger.info("REST on http://%s", rest_at)
         logger.info("next: %s", _next_command(settings[0].name, grpc_at, rest_at))
-        await _unless(stop, models.keep_up(poll_seconds) if poll_seconds else stop.wait())
+        follow = [models.keep_up(poll_seconds)] if poll_seconds else []
+        if config_file and config_seconds:
+            follow.append(
+                edited_config.follow(config_file, config_seconds, models, allow_unavailable_labels)
+            )
+        await _unless(stop, asyncio.gather(stop.wait(), *follow))
         logger.info("stopping: open requests are answered first")
     finally:
         workers.stop()

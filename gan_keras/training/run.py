@@ -269,12 +269,12 @@ def _callbacks(plan, images, save, watch, caught):
         callbacks.StepsPerCall(plan.last, intervals, lambda: bool(caught), adaptive=alone),
         *([save] if plan.is_chief else []),  # Before all that could prevent it.
         watch,
-        *(_chief_callbacks(plan, images, watch) if plan.is_chief else []),
+        *(_chief_callbacks(plan, images, save.checkpoints, watch) if plan.is_chief else []),
         callbacks.Restart(config.log_every),
     ]
 
 
-def _chief_callbacks(plan, images, watch):
+def _chief_callbacks(plan, images, saved, watch):
     """Whatever else prints or writes a file."""
     config, workdir, writer = plan.config, plan.workdir, watch.writer
     bounds = {name: _writer(plan, name) for name in callbacks.BOUNDS}

@@ -1,9 +1,11 @@
 """Reading flags, and one line for a user's mistake."""
 
+import configparser
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from absl import flags as absl_flags
@@ -79,6 +81,25 @@ def test_a_command_whose_reader_has_gone_ends_quietly(where):
     """As `command | head`: no trace, from the command as from the interpreter's own end."""
     code = f"    print('x' * 100_000, file=sys.{where})\n    print('end', file=sys.stderr)\n"
     assert run_without_a_reader(where, code) == (128 + signal.SIGPIPE, "")
+
+
+SETUP = configparser.ConfigParser()
+SETUP.read(Path(__file__).parent.parent.parent / "setup.cfg")
+COMMANDS = SETUP["options.entry_points"]["console_scripts"].split("\n")[1:]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_ends_quietly_when_its_reader_has_gone(command):
+    """As `command | head -1`, which may be gone before the first line or after it."""
+    module, function = command.split(" = ")[1].split(":")
+    program = f"import sys; from {module} import {function}; sys.exit({function}(['--help']))"
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdout=writer, stderr=subprocess.PIPE, timeout=60
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 @pytest.mark.parametrize("where", ["stdout", "stderr"])

@@ -39,7 +39,7 @@ def shipped(tmp_path, monkeypatch):
     trained.write(run, folder)
     (folder / "model_card.json").write_text(json.dumps({"name": "tiny", "step": 12}))
     (folder / "scores").mkdir()
-    (folder / "scores" / "a.json").write_text("{}")
+    (folder / "scores" / "a.json").write_text(json.dumps({"step": 12, "metric": "kid"}))
     return run
 
 
@@ -77,14 +77,15 @@ def test_export_has_its_cards(shipped, tmp_path, monkeypatch, capsys):
     version = tmp_path / "exports" / "tiny" / "1"
     card = json.loads((version / "model_card.json").read_text())
     assert card["pretrained"] == {"name": "tiny", "step": 12}
-    assert [path.name for path in (version / "scores").iterdir()] == ["a.json"]
+    assert card["scores"] == [{"step": 12, "metric": "kid"}]
     assert_array_equal(
         gan_keras.load(version).sample(5, label=3),
         gan_keras.load("pretrained:tiny").sample(5, 0, 3),
     )
     # The cards are not of another temperature or precision.
     assert export.run(["--pretrained=tiny", "--temperature=0.7"]) == 0
-    assert not (tmp_path / "exports" / "tiny" / "2" / "scores").exists()
+    cooled = json.loads((version.parent / "2" / "model_card.json").read_text())
+    assert cooled["scores"] == []
 
 
 @pytest.mark.parametrize(

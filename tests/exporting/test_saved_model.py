@@ -168,6 +168,11 @@ def test_model_card(exported, small_run):
     assert card["config"] == {name: config[name] for name in config if name != "sha256"}
     assert card["versions"]["gan_keras"] == gan_keras.__version__
     assert card["versions"]["tensorflow"] == tf.__version__
+    assert card["run"] == small_run.name
+    assert isinstance(card["scores"], list)
+    grid = images.decode_png((exported / card["sample_grid"]).read_bytes())
+    made = tf.saved_model.load(str(exported)).signatures["sample"]
+    assert_array_equal(grid, images.grid(sample({"sample": made}, range(64))))
     assert card["git_commit"] is None or re.fullmatch("[0-9a-f]{40}", card["git_commit"])
 
 
@@ -176,7 +181,25 @@ def test_a_git_that_hangs_delays_an_export_and_no_more(monkeypatch):
         raise subprocess.TimeoutExpired(command, timeout)
 
     monkeypatch.setattr(exporting.subprocess, "run", hanging)
-    assert exporting._git_commit() is None
+    assert exporting.git_commit() is None
+
+
+def test_the_scores_of_a_card_are_those_of_its_step_and_temperature(tmp_path):
+    cards = {
+        "a": {"step": 30, "metric": "kid"},  # before there were temperatures
+        "b": {"step": 30, "metric": "recall", "temperature": 1.0},
+        "cooled": {"step": 30, "temperature": 0.5},
+        "earlier": {"step": 20, "temperature": 1.0},
+        "reference": {"step": None, "temperature": 1.0},
+        "list": [],
+    }
+    (tmp_path / "scores").mkdir()
+    (tmp_path / "scores" / "broken.json").write_text("{")
+    for name, card in cards.items():
+        (tmp_path / "scores" / f"{name}.json").write_text(json.dumps(card))
+    assert exporting._scores(tmp_path, 30, 1.0) == [cards["a"], cards["b"]]
+    assert exporting._scores(tmp_path, 30, 0.5) == [cards["cooled"]]
+    assert exporting._scores(tmp_path / "none", 30, 1.0) == []
 
 
 def test_a_bfloat16_export_makes_nearly_the_same_pictures(small_run, gan, tmp_path, capsys):

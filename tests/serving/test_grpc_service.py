@@ -143,7 +143,7 @@ def test_strings_keep_their_bytes(predict):
     ("arguments", "code", "said"),
     [
         ({"model": "nobody"}, "NOT_FOUND", "no model `nobody`"),
-        ({"model": ""}, "NOT_FOUND", "no model ``"),
+        ({"model": ""}, "INVALID_ARGUMENT", "model_spec has no name"),
         ({"version": 9}, "NOT_FOUND", "model `generator` has no version 9"),
         ({"version": -1}, "NOT_FOUND", "no version -1"),
         ({"label": "best"}, "INVALID_ARGUMENT", "no version label `best`"),
@@ -312,17 +312,17 @@ def test_status(served):
     available = get_model_status_pb2.ModelVersionStatus.AVAILABLE
     assert status("generator") == [(2, available, 0), (1, available, 0)]
     assert status("generator", version=1) == [(1, available, 0)]
-    assert status("generator", label="stable") == [(1, available, 0)]
+    for label in ("stable", "best"):  # as TensorFlow Serving, which does not look at it
+        assert status("generator", label=label) == [(2, available, 0), (1, available, 0)]
     refused(lambda: status("nobody"), grpc.StatusCode.NOT_FOUND, "no model `nobody`")
     refused(lambda: status("generator", version=9), grpc.StatusCode.NOT_FOUND, "no version 9")
-    refused(lambda: status("generator", label="best"), grpc.StatusCode.INVALID_ARGUMENT, "`best`")
 
 
-def test_other_methods_are_unimplemented(served):
+def test_other_methods_are_for_other_models(served):
     for call, message in (
         (served.predict.Classify, classification_pb2.ClassificationRequest()),
         (served.predict.Regress, regression_pb2.RegressionRequest()),
         (served.predict.MultiInference, inference_pb2.MultiInferenceRequest()),
         (served.status.HandleReloadConfigRequest, model_management_pb2.ReloadConfigRequest()),
     ):
-        refused(lambda call=call, message=message: call(message), grpc.StatusCode.UNIMPLEMENTED)
+        refused(lambda call=call, message=message: call(message), grpc.StatusCode.INVALID_ARGUMENT)

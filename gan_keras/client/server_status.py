@@ -1,0 +1,69 @@
+"""What a server says of a model's versions and labels, over REST."""
+
+import json
+from urllib.parse import quote
+
+from gan_keras.errors import UserError
+
+SECONDS = 5.0  # for one answer
+
+
+class ServerStatus:
+    """Asks TensorFlow Serving, or the embedded server, about one model.
+
+    Args:
+        server: HOST:PORT of the REST port.
+        model: Name of the model.
+    """
+
+    def __init__(self, server: str, model: str) -> None:
+        import urllib3
+
+        self.where = server
+        self._model = f"/v1/models/{quote(model, safe='')}"
+        self._base = server if "://" in server else f"http://{server}"
+        self._pool = urllib3.PoolManager(retries=False, timeout=SECONDS)
+
+    def state(self, version: int) -> str:
+        """Returns the state of a version, as `AVAILABLE`; or why it has none.
+
+        Raises:
+            UserError: the server cannot be reached.
+        """
+        status, answer = self._get(f"/versions/{version}")
+        try:
+            if status == 200:
+                return str(answer["model_version_status"][0]["state"])
+            return str(answer["error"])
+        except (KeyError, IndexError, TypeError):
+            return f"HTTP {status}"
+
+    def labelled(self, label: str) -> int | None:
+        """Returns the version that a label means to the server; None: it does not know it.
+
+        TensorFlow Serving's status ignores labels, its metadata do not.
+
+        Raises:
+            UserError: the server cannot be reached.
+        """
+        status, answer = self._get(f"/labels/{label}/metadata")
+        try:
+            return int(answer["model_spec"]["version"]) if status == 200 else None
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def _get(self, path):
+        import urllib3
+
+        try:
+            answer = self._pool.request("GET", f"{self._base}{self._model}{path}")
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            told = " ".join(str(getattr(reason, "__cause__", None) or reason).split())
+            raise UserError(
+                f"--server={self.where}: cannot be asked: {told}; give HOST:PORT of the REST port"
+            ) from None
+        try:
+            return answer.status, json.loads(answer.data)
+        except ValueError:
+            return answer.status, {}
