@@ -4,7 +4,7 @@ from absl import flags as absl_flags
 
 from gan_keras import config as configs
 from gan_keras.cli import flags
-from gan_keras.errors import UsageError
+from gan_keras.errors import UsageError, memory_reported
 from gan_keras.evaluation import score_cards, score_tables
 
 PROGRAM = "gan-keras-evaluate"
@@ -71,17 +71,19 @@ def _evaluate(values):
     flags.import_tensorflow()
     from gan_keras import evaluation
 
-    found = evaluation.evaluate(
-        values.workdir,
-        None if values.metrics is None else score_tables.metric_names(values.metrics),
-        values.num_samples,
-        values.checkpoint,
-        values.extractor,
-        values.classifier,
-        values.seed,
-        values.references,
-        values.temperature,
-    )
+    remedy = f"stop what else uses it, or try --num_samples below {values.num_samples}"
+    with memory_reported(remedy):
+        found = evaluation.evaluate(
+            values.workdir,
+            None if values.metrics is None else score_tables.metric_names(values.metrics),
+            values.num_samples,
+            values.checkpoint,
+            values.extractor,
+            values.classifier,
+            values.seed,
+            values.references,
+            values.temperature,
+        )
     print(*score_tables.table(found), *score_tables.notes(found), sep="\n")
     cards = f"{len(found)} card{'s' * (len(found) != 1)}"
     print(f"wrote {cards} to {values.workdir}/{score_cards.FOLDER}")

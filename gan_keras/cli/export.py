@@ -4,7 +4,7 @@ from absl import flags as absl_flags
 
 from gan_keras import config as configs
 from gan_keras.cli import flags
-from gan_keras.errors import UsageError
+from gan_keras.errors import UsageError, memory_reported
 
 PROGRAM = "gan-keras-export"
 SUMMARY = "Exports the generator of a run as a SavedModel version for TensorFlow Serving."
@@ -46,8 +46,9 @@ def _export(values):
     flags.import_tensorflow()
     from gan_keras import exporting
 
-    path = exporting.export(
-        values.workdir, values.export_dir, values.version, values.dtype, values.temperature
-    )
+    with memory_reported("stop what else uses it, or hide the GPUs: CUDA_VISIBLE_DEVICES=-1"):
+        path = exporting.export(
+            values.workdir, values.export_dir, values.version, values.dtype, values.temperature
+        )
     print(f"exported {path}")
     print(f"serve:  gan-keras-serve --model_base_path {values.export_dir}")

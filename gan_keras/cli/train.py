@@ -47,6 +47,9 @@ GROUPS = {
     ),
     "Devices": (
         "mixed_precision",
+        "tf32",
+        "jit_compile",
+        "deterministic",
         "strategy",
         "cross_device_ops",
         "virtual_devices",
