@@ -180,7 +180,7 @@ def test_a_worker_reads_its_own_images_and_no_others(monkeypatch):
 
     monkeypatch.setattr(images.rows, "_gather", recording)
     share = (1, 2, 2)  # Worker 1 of 2, which has two replicas: rows 4, 5 and rows 6, 7 of 8.
-    dataset = images.batches(8, 3, start=2, share=share).prefetch(0)
+    dataset = images.batches(8, 3, start=2, share=share)
     mine = [numbers(np.rint((b.numpy() + 1) * 127.5)) for b in dataset.take(6)]
     order = seen(numbered(50), 3, 8, seed=3, start=2).reshape(3, 8)
     np.testing.assert_array_equal(np.concatenate(mine).reshape(3, 4), order[:, 4:])

@@ -106,7 +106,7 @@ def test_no_memory_is_one_line_with_what_to_lower():
     """TensorFlow's own error, of more bytes than a processor can address."""
     config = configs.from_preset("mnist")
     with pytest.raises(UserError) as caught, devices.reported(config):
-        tf.fill([2**28, 2**32], 0.0)
+        tf.fill(tf.constant([2**28, 2**32], tf.int64), 0.0)
     assert str(caught.value) == (
         "the memory of CPU:0 is full, for numbers of shape 268435456x4294967296; stop what else "
         "uses the device and resume, or in another --workdir try --batch_size below 128, or "
