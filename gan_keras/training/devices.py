@@ -7,7 +7,7 @@ import re
 import tensorflow as tf
 
 from gan_keras.distribution import strategy as strategies
-from gan_keras.errors import UsageError, memory_reported
+from gan_keras.errors import UsageError, UserError, memory_reported
 
 # TensorFlow's own: without it the first process takes all of a card's memory.
 ALLOW_GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
@@ -71,10 +71,10 @@ def describe(config, jit_compile, why):
 
 @contextlib.contextmanager
 def reported(config):
-    """Makes one line of a lack of memory, and of an operator that is not deterministic."""
+    """Makes one line of what a device lacks: memory, a deterministic operator, XLA's tools."""
     smaller = f"--batch_size below {config.batch_size}, or --width below {config.width}"
     remedy = f"stop what else uses the device and resume, or in another --workdir try {smaller}"
-    with memory_reported(remedy), _deterministic(config):
+    with memory_reported(remedy), _deterministic(config), _tools_of_xla():
         yield
 
 
@@ -89,4 +89,18 @@ def _deterministic(config):
         first = error.message.strip().splitlines()[0][:200]
         raise UsageError(
             f"--deterministic: {operator} has no deterministic form here: {first}; omit the flag"
+        ) from None
+
+
+@contextlib.contextmanager
+def _tools_of_xla():
+    try:
+        yield
+    except (tf.errors.OpError, RuntimeError) as error:
+        lacking = re.search(r"libdevice|ptxas", str(error))
+        if not lacking:
+            raise
+        raise UserError(
+            f"--jit_compile: XLA finds no {lacking[0]}, which is a part of CUDA; install "
+            "'gan-keras[cuda]', or give --jit_compile=false"
         ) from None

@@ -175,6 +175,16 @@ def test_an_operator_without_determinism_is_refused_with_its_reason():
         raise tf.errors.UnimplementedError(None, None, said)
 
 
+def test_without_its_tools_xla_is_refused_with_the_way_around():
+    error = tf.errors.InternalError(None, None, "libdevice not found at ./libdevice.10.bc")
+    with pytest.raises(UserError) as caught, devices.reported(configs.Config()):
+        raise error
+    assert str(caught.value) == (
+        "--jit_compile: XLA finds no libdevice, which is a part of CUDA; install "
+        "'gan-keras[cuda]', or give --jit_compile=false"
+    )
+
+
 def test_commands_let_memory_grow_unless_told_otherwise(monkeypatch):
     for value, kept in ((None, "true"), ("false", "false")):
         if value is None:
