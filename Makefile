@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test test-faults lint test-serving clean reuse
+.PHONY: help demo test test-faults test-gpu lint test-serving clean reuse
 
 help:
 	@echo "make demo          train on digits, export, serve, and query over gRPC and REST"
 	@echo "make test          linters, import layers, types, tests"
 	@echo "make test-faults   what takes minutes: kills, full disks, broken files, load"
+	@echo "make test-gpu      what needs a GPU; without one each test says so"
 	@echo "make test-serving  the client against TensorFlow Serving in Docker"
 	@echo "make clean         remove $(VENV) and caches; runs/ and exports/ stay"
 
@@ -20,6 +21,9 @@ test: lint
 
 test-faults: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest -m faults -n 2 --dist worksteal
+
+test-gpu: $(VENV)/.installed-test
+	$(VENV)/bin/python -m pytest -m gpu
 
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .

@@ -4,6 +4,7 @@ from benchmarks import fitting, workload
 from gan_keras import config as configs
 from gan_keras import data
 from gan_keras.distribution import strategy as strategies
+from gan_keras.training import devices
 from gan_keras.training import run as training
 
 
@@ -15,8 +16,11 @@ class Loop(fitting.Players):
 
     def __init__(self, network, images=None, fields=None, steps_per_call=1):
         config = configs.from_preset(**workload.overrides(network, fields))
-        with strategies.build(config.strategy, config.batch_size).scope():
-            self.gan = training.build(config)
+        devices.prepare(config)
+        strategy = strategies.build(config.strategy, config.batch_size)
+        jit_compile, _ = devices.choose_jit_compile(config.jit_compile, strategy)
+        with strategy.scope():
+            self.gan = training.build(config, jit_compile=jit_compile)
         self.generator, self.discriminator = self.gan.generator, self.gan.discriminator
         self.gan.steps_per_execution = steps_per_call
         self.dataset = data.load(config).batches(config.batch_size, config.seed)

@@ -32,7 +32,12 @@ def overrides(network, fields=None):
 
 
 def flops_per_image(network):
-    """The fewest floating point operations per real image of one training step.
+    """The fewest floating point operations per real image of one training step."""
+    return flops(LAYERS[network]["generator"], LAYERS[network]["discriminator"])
+
+
+def flops(g, d):
+    """The same of two networks, from the multiply-adds of their layers, forwards.
 
     Forwards a layer costs its multiply-adds once; backwards once for the gradient of its input
     and once for that of its weights. The step passes D forwards and backwards on real and on
@@ -40,7 +45,6 @@ def flops_per_image(network):
     but for the gradient of the latents; and D again, updated, on the generated images, where
     its weights need no gradient. Normalisation, activations and Adam are not counted.
     """
-    g, d = LAYERS[network]["generator"], LAYERS[network]["discriminator"]
     update_d = 2 * (3 * sum(d) - d[0])
     update_g = 3 * sum(g) - g[0] + 2 * sum(d)
     return 2 * (update_d + update_g)

@@ -9,6 +9,29 @@ import sys
 from tests.ports import held_ports
 
 SCRIPT = "import sys; from gan_keras.cli.train import run; sys.exit(run())"
+# The same, each worker on two logical devices.
+SCRIPT_OF_TWO = (
+    "import sys; from gan_keras.cli import flags, train; flags.import_tensorflow(); "
+    "from tests.workers import let_workers_have; let_workers_have(2); sys.exit(train.run())"
+)
+
+
+def let_workers_have(count):
+    """Gives MultiWorkerMirroredStrategy so many logical CPUs in this process.
+
+    TensorFlow gives each worker all of its GPUs, but of CPUs only the first.
+    """
+    import tensorflow as tf
+    from tensorflow.python.distribute import collective_all_reduce_strategy as module
+
+    one = tf.config.LogicalDeviceConfiguration()
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [one] * count)
+
+    def local_devices(self, resolver, worker):
+        return tuple(f"{worker}/device:CPU:{i}" for i in range(count)), "CPU"
+
+    module.CollectiveAllReduceExtended._initialize_local_devices = local_devices
 
 
 def environments(count):
@@ -25,16 +48,17 @@ def environments(count):
 
 
 @contextlib.contextmanager
-def cluster(count, *flags, folders=()):
+def cluster(count, *flags, folders=(), script=SCRIPT):
     """Starts so many workers with the same flags; none outlives the test.
 
     Args:
         folders: --workdir of each, if they do not share one that the flags name.
+        script: What each runs.
     """
     own = [[f"--workdir={folder}"] for folder in folders] or [[]] * count
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, *map(str, flags), *more],
+            [sys.executable, "-c", script, *map(str, flags), *more],
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -12,13 +12,16 @@ from benchmarks.peers import torch_networks
 
 
 class Best(torch_networks.Players):
-    """The contestant; `autocast` off is the same in float32."""
+    """The contestant; `autocast` off is the same in float32, `compiled` is by torch.compile."""
 
-    def __init__(self, network, images, autocast=True):
+    def __init__(self, network, images, autocast=True, compiled=False):
         self.device = torch_networks.device()
         generator, discriminator = torch_networks.NETWORKS[network]()
         self.generator = generator.to(self.device, memory_format=torch.channels_last)
         self.discriminator = discriminator.to(self.device, memory_format=torch.channels_last)
+        if compiled:
+            self.generator.compile()
+            self.discriminator.compile()
         self.autocast = autocast
         self.loss = nn.BCEWithLogitsLoss()
         self.d_optimizer = torch_networks.adam(self.discriminator, fused=True)

@@ -5,7 +5,7 @@ from absl import flags as absl_flags
 from gan_keras import config as configs
 from gan_keras.cli import flags
 from gan_keras.cli.moving_sign import moving_sign
-from gan_keras.errors import UsageError
+from gan_keras.errors import UsageError, memory_reported
 from gan_keras.evaluation import score_cards, score_tables
 
 PROGRAM = "gan-keras-evaluate"
@@ -78,7 +78,8 @@ def _evaluate(values):
     if values.neighbours:
         with moving_sign():
             return _draw_neighbours(values, checkpoint)
-    with moving_sign():
+    remedy = f"stop what else uses it, or try --num_samples below {values.num_samples}"
+    with moving_sign(), memory_reported(remedy):
         found = evaluation.evaluate(
             values.workdir,
             None if values.metrics is None else score_tables.metric_names(values.metrics),

@@ -7,7 +7,7 @@ from absl import flags as absl_flags
 from gan_keras import config as configs
 from gan_keras.cli import flags
 from gan_keras.cli.moving_sign import moving_sign
-from gan_keras.errors import UsageError
+from gan_keras.errors import UsageError, memory_reported
 
 PROGRAM = "gan-keras-export"
 SUMMARY = (
@@ -62,7 +62,8 @@ def _export(values):
     flags.import_tensorflow()
     from gan_keras import exporting
 
-    with moving_sign():
+    remedy = "stop what else uses it, or hide the GPUs: CUDA_VISIBLE_DEVICES=-1"
+    with moving_sign(), memory_reported(remedy):
         path = exporting.export(
             workdir, export_dir, values.version, values.dtype, values.temperature, checkpoint
         )

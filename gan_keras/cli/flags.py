@@ -218,6 +218,8 @@ def import_tensorflow():
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    # A card's memory as it is needed: training, scores and a server can share one.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     sys.stderr.flush()
     visible = os.dup(2)
     try:

@@ -48,6 +48,9 @@ GROUPS = {
     ),
     "Devices": (
         "mixed_precision",
+        "tf32",
+        "jit_compile",
+        "deterministic",
         "strategy",
         "cross_device_ops",
         "virtual_devices",

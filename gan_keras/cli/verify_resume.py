@@ -54,6 +54,6 @@ def _verify(values):
         raise UserError(
             f"--workdir={values.workdir}: does not resume exactly: {len(found.differences)} of "
             f"{found.compared} variables differ {way}, first {names}; largest difference "
-            f"{found.largest:.3g}; exact is what a CPU promises, not every GPU"
+            f"{found.largest:.3g}; exact is what a CPU promises, and a GPU with --deterministic"
         )
     print(f"resumes exactly: {found.compared} variables are bit-identical {way}")

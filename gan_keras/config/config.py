@@ -26,6 +26,9 @@ DENSITIES = {"gaussians_1d": 1, "ring": 2, "grid": 2}
 # are computed; all else would make it another run.
 MAY_CHANGE = (
     "steps",
+    "tf32",
+    "jit_compile",
+    "deterministic",
     "cross_device_ops",
     "virtual_devices",
     "cluster_timeout",
@@ -45,6 +48,7 @@ GENERATOR_LOSSES = ("non_saturating", "minimax")
 OPTIMIZERS = ("adam", "momentum")
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+JIT_COMPILE = ("auto", "true", "false")
 COLLAPSE_ACTIONS = ("warn", "stop")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 CROSS_DEVICE_OPS = ("auto", "nccl", "ring", "hierarchical_copy", "reduction_to_one")
@@ -138,6 +142,15 @@ class Config:
         "What the layers compute in; weights, losses and pixels are float32 in any case. auto: "
         "bfloat16 where the devices are made for it, and the scores the same; float16 is for GPUs.",
         choices=PRECISIONS,
+    )
+    tf32: bool = _flag(True, "Whether GPUs multiply float32 in TF32, 10 bits instead of 23.")
+    jit_compile: str = _flag(
+        "auto",
+        "Whether XLA compiles the training step. auto: where one GPU trains.",
+        choices=JIT_COMPILE,
+    )
+    deterministic: bool = _flag(
+        False, "Whether to use deterministic operators only: a GPU's numbers are then repeatable."
     )
     optimizer: str = _flag("adam", "Optimizer of both networks.", choices=OPTIMIZERS)
     # The learning rate and beta_1 of Radford et al. 2015.

@@ -41,7 +41,7 @@ class Images:
         """Whether all images are held in memory, rather than read when they are needed."""
         return self.rows.in_memory
 
-    def batches(self, batch_size, seed, start=0, per_step=1, labels=False):
+    def batches(self, batch_size, seed, start=0, per_step=1, labels=False, share=order.WHOLE):
         """Returns the batches of the training steps from `start` on, without end.
 
         The images form an endless stream: epoch after epoch, each a new permutation, so that a
@@ -55,29 +55,34 @@ class Images:
             start: The first step.
             per_step: Batches per step.
             labels: Whether each batch is a pair of images and their labels, int64 (batch_size,).
+            share: What is read here of each batch, as of `order.positions`: the rows of one
+                worker's replicas, which come one after the other.
 
         Returns:
             A tf.data.Dataset of float32 (batch_size, height, width, channels) in [-1, 1], or of
-            tuples of `per_step` of them if that is more than 1.
+            tuples of `per_step` of them if that is more than 1; of a share, of a replica's rows.
 
         Raises:
             UsageError: labels are wanted, and the data set has no classes.
         """
 
+        _, workers, replicas = share
+        rows = batch_size // (workers * replicas)
+
         def normalized(pixels):
             # The shape is static, so that tf.distribute can share a batch between replicas.
-            images = tf.reshape(pixels, [per_step, batch_size, *self.shape])
+            images = tf.reshape(pixels, [per_step, rows, *self.shape])
             images = tf.cast(images, tf.float32) / 127.5 - 1.0
             return tuple(tf.unstack(images))
 
         def paired(images, classes):
-            classes = tf.unstack(tf.reshape(classes, [per_step, batch_size]))
+            classes = tf.unstack(tf.reshape(classes, [per_step, rows]))
             return tuple(zip(images, classes, strict=True))
 
-        numbers = self._numbers(batch_size * per_step, seed, start)
-        dataset = self.rows.dataset(numbers).map(normalized)
+        which = batch_size, seed, start, per_step, share
+        dataset = self.rows.dataset(self._numbers(*which)).map(normalized)
         if labels:
-            classes = self.batches_of(self.labels(), batch_size * per_step, seed, start)
+            classes = self.batches_of(self.labels(), *which)
             dataset = tf.data.Dataset.zip(dataset, classes).map(paired)
         if per_step == 1:
             dataset = dataset.map(lambda *batches: batches[0])
@@ -86,17 +91,15 @@ class Images:
         endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
         return dataset.apply(endless).prefetch(PREFETCH)
 
-    def batches_of(self, values, batch_size, seed, start=0):
+    def batches_of(self, values, batch_size, seed, start=0, per_step=1, share=order.WHOLE):
         """Returns what belongs to the images of `batches`, in the same order, without end.
 
         Args:
             values: One value per image, as the labels: an array of shape (count, ...).
-            batch_size: As in `batches`.
-            seed: As in `batches`.
-            start: As in `batches`.
+            batch_size, seed, start, per_step, share: As in `batches`.
 
         Returns:
-            A tf.data.Dataset of (batch_size, ...).
+            A tf.data.Dataset of (per_step * batch_size, ...), or of as many as the share has.
         """
         with tf.device("CPU:0"):
             values = tf.convert_to_tensor(values)
@@ -105,7 +108,7 @@ class Images:
             with tf.device("CPU:0"):
                 return tf.gather(values, numbers)
 
-        return self._numbers(batch_size, seed, start).map(gather)
+        return self._numbers(batch_size, seed, start, per_step, share).map(gather)
 
     def labels(self):
         """Returns the class of each image as (count,) int64, from 0 on.
@@ -176,14 +179,14 @@ class Images:
         numbers = order.image_numbers(positions, self.count, random_streams.PICTURE)
         return np.asarray(self.rows.read(numbers.numpy()))
 
-    def _numbers(self, n, seed, start):
+    def _numbers(self, batch_size, seed, start, per_step, share):
         """A dataset of the image numbers of each step from `start` on, (n,) int64."""
 
-        def numbers(step):
-            positions = step * n + tf.range(n, dtype=tf.int64)
+        def numbers(element):
+            positions = order.positions(element, batch_size, per_step, share)
             return order.image_numbers(positions, self.count, seed)
 
-        return tf.data.Dataset.counter(start).map(numbers)
+        return tf.data.Dataset.counter(start * share[2]).map(numbers)
 
 
 def without_classes(name):

@@ -11,6 +11,7 @@ import tensorflow as tf
 from scipy import special
 
 from gan_keras.config import random_streams
+from gan_keras.data import order
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class Points:
         """(length,)."""
         return (self.density.length,)
 
-    def batches(self, batch_size, seed, start=0, per_step=1):
+    def batches(self, batch_size, seed, start=0, per_step=1, share=order.WHOLE):
         """As `Images.batches`: what step s gets depends on (seed, s) alone.
 
         Returns:
@@ -142,13 +143,17 @@ class Points:
             of `per_step`.
         """
         scale = self.scale
+        worker, workers, replicas = share
+        rows = batch_size // (workers * replicas)
 
-        def draw(step):
+        def draw(element):
+            step, first = element // replicas, (worker * replicas + element % replicas) * rows
             seeds = [(random_streams.DENSITY + seed, step * per_step + i) for i in range(per_step)]
-            batches = tuple(self.density.draw(batch_size, pair) / scale for pair in seeds)
+            batches = [self.density.draw(batch_size, pair) / scale for pair in seeds]
+            batches = tuple(tf.ensure_shape(b[first:][:rows], [rows, *self.shape]) for b in batches)
             return batches if per_step > 1 else batches[0]
 
-        steps = tf.data.Dataset.counter(start).map(draw)
+        steps = tf.data.Dataset.counter(start * replicas).map(draw)
         endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
         return steps.apply(endless).prefetch(2)
 

@@ -7,6 +7,31 @@ import tensorflow as tf
 # order already has the statistics of numpy's permutations.
 ROUNDS = 16
 PHILOX = 1  # tf.random.Algorithm.PHILOX: named, because the default depends on the device.
+WHOLE = (0, 1, 1)  # A share that is all of it.
+
+
+def positions(element, batch_size, per_step=1, share=WHOLE):
+    """Where in the stream the images of an element of a dataset stand.
+
+    Step s takes `per_step` batches from position s * per_step * batch_size on. Replica r of R, over
+    all workers, takes the rows from r * batch_size / R on of each of them; its elements are those
+    of its worker, in turn with the worker's other replicas.
+
+    Args:
+        element: Integer tensor: step * replicas + number of the replica in its worker.
+        batch_size: Images per batch, over all replicas.
+        per_step: Batches per step.
+        share: (worker, workers, replicas of each worker).
+
+    Returns:
+        (per_step * batch_size / R,) int64, ascending.
+    """
+    worker, workers, replicas = share
+    rows = batch_size // (workers * replicas)
+    step, replica = element // replicas, element % replicas
+    first = step * per_step * batch_size + (worker * replicas + replica) * rows
+    batches = tf.range(per_step, dtype=tf.int64)[:, tf.newaxis] * batch_size
+    return tf.reshape(first + batches + tf.range(rows, dtype=tf.int64), [per_step * rows])
 
 
 def image_numbers(positions, count, seed):

@@ -57,8 +57,8 @@ def build(
     if virtual_devices:
         _make_virtual(virtual_devices)
     # Not before: in a cluster nothing may have asked for devices yet.
-    if cross_device_ops == "nccl" and not tf.config.get_visible_devices("GPU"):
-        raise UsageError("--cross_device_ops=nccl: adds up on GPUs, and there is none; use auto")
+    if cross_device_ops == "nccl" and (why := _without_nccl()):
+        raise UsageError(f"--cross_device_ops=nccl: {why}; use auto")
     strategy = _STRATEGIES[name](cross_device_ops)
     _check_batch(batch_size, strategy.num_replicas_in_sync, "devices")
     return strategy
@@ -72,18 +72,70 @@ def describe(strategy, name, batch_size, cross_device_ops="auto", virtual_device
         name, batch_size, cross_device_ops, virtual_devices: What it was asked for.
     """
     replicas = strategy.num_replicas_in_sync
-    kind = "GPU" if "GPU" in strategy.extended.worker_devices[0] else "CPU"
-    text = f"{replicas} {kind} replica{'s' if replicas > 1 else ''} ({type(strategy).__name__}"
+    text = f"{replicas} {kind(strategy)} replica{'s' if replicas > 1 else ''} "
+    text += f"({type(strategy).__name__}"
     if name == "auto":
         chosen, why = _automatic(virtual_devices)
         text += f", --strategy={chosen} for {why}"
     text += ")"
     if replicas > 1:
-        if cross_device_ops == "auto":
-            cross_device_ops = "nccl" if kind == "GPU" else "ring"
         text += f", {batch_size // replicas} of {batch_size} examples each"
-        text += f", gradients added up by {cross_device_ops}"
+        text += f", gradients added up by {_added_up_by(strategy, cross_device_ops)}"
     return text
+
+
+def kind(strategy):
+    """What a strategy computes on: `GPU` or `CPU`."""
+    return "GPU" if "GPU" in strategy.extended.worker_devices[0] else "CPU"
+
+
+def distribute(strategy, make):
+    """Returns the batches of a run, for `fit` with this strategy.
+
+    In a cluster every worker reads its own rows of each batch; left to itself TensorFlow lets
+    each read all of them, and drop the others.
+
+    Args:
+        strategy: What `build` returned.
+        make: Makes a tf.data.Dataset; called without arguments, or with `share`, a triple as of
+            `data.Images.batches`.
+    """
+    if is_alone(strategy):
+        return make()
+
+    def of_worker(context):
+        workers = context.num_input_pipelines
+        replicas = context.num_replicas_in_sync // workers
+        return make(share=(context.input_pipeline_id, workers, replicas))
+
+    return strategy.distribute_datasets_from_function(of_worker)
+
+
+def _added_up_by(strategy, cross_device_ops):
+    """How gradients are added up, and why not by NCCL where one would expect that."""
+    if cross_device_ops != "auto":
+        return cross_device_ops
+    if kind(strategy) == "CPU":
+        return "ring"
+    if why := _without_nccl():
+        is_cluster = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        return f"{'ring' if is_cluster else 'reduction_to_one'} ({why})"
+    return "nccl"
+
+
+def _without_nccl():
+    """Why NCCL cannot be used here, None if it can."""
+    gpus = tf.config.get_visible_devices("GPU")
+    if not gpus:
+        return "NCCL adds up on GPUs, and there is none"
+    build = tf.sysconfig.get_build_info()
+    if not (build.get("is_cuda_build") or build.get("is_rocm_build")):
+        return "this TensorFlow was built without NCCL"
+    # More than one device of a card: NCCL takes each card once.
+    logical = [tf.config.get_logical_device_configuration(gpu) or [None] for gpu in gpus]
+    if any(len(each) > 1 for each in logical):
+        return "NCCL takes each GPU once, and here one is several"
+    return None
 
 
 def is_alone(strategy):
@@ -156,7 +208,10 @@ def _one_device(cross_device_ops):
 
 def _mirrored(cross_device_ops):
     # Left to itself it takes the first CPU only, where there is no GPU.
-    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    gpus = tf.config.list_logical_devices("GPU")
+    devices = gpus or tf.config.list_logical_devices("CPU")
+    if gpus and cross_device_ops == "auto" and _without_nccl():
+        cross_device_ops = "reduction_to_one"
     make = {
         "nccl": tf.distribute.NcclAllReduce,
         "hierarchical_copy": tf.distribute.HierarchicalCopyAllReduce,
@@ -166,6 +221,8 @@ def _mirrored(cross_device_ops):
 
 
 def _multi_worker(cross_device_ops):
+    if cross_device_ops == "auto" and tf.config.get_visible_devices("GPU"):
+        cross_device_ops = "ring" if _without_nccl() else "nccl"
     options = tf.distribute.experimental.CommunicationOptions(
         implementation=tf.distribute.experimental.CommunicationImplementation[
             cross_device_ops.upper()

@@ -5,14 +5,34 @@ after the check, and a failed check ends the whole call. So neither a weight tha
 an optimizer's moments, nor a later step of the same call ever see what is not a number. The
 averages of batch normalisation move before it, while the examples pass: the state in memory is
 for looking at then, and not for saving.
+
+XLA drops the operator that ends a call. In a step that it compiles the checks are `collected`
+instead, and whoever runs the step ends the call (`compiled_step`).
 """
 
+import contextlib
 import re
 
 import tensorflow as tf
 
 MARK = "gan_keras: not finite"  # By which our own errors are known among TensorFlow's.
 PARTS = ("", "the gradient of ", "a batch statistic behind ")
+
+_collectors = []  # Of the steps that are being traced now, the innermost last.
+
+
+@contextlib.contextmanager
+def collected():
+    """Lets `checked` raise nothing; what it found is in the list that this yields.
+
+    The list has a pair (name, finite) for each check: bool (3,), in the order of `PARTS`.
+    """
+    found = []
+    _collectors.append(found)
+    try:
+        yield found
+    finally:
+        _collectors.pop()
 
 
 def checked(name, step, losses, gradients, statistics=(), loss_scale=None):
@@ -46,13 +66,28 @@ def checked(name, step, losses, gradients, statistics=(), loss_scale=None):
     if context.num_replicas_in_sync > 1:
         numbers = context.all_reduce(tf.distribute.ReduceOp.SUM, numbers)
     finite = tf.math.is_finite(numbers)
+    if _collectors:
+        _collectors[-1].append((name, finite))
+        return gradients
+    with tf.control_dependencies(stop_unless(finite, name, step)):
+        return [None if each is None else tf.identity(each) for each in gradients]
+
+
+def stop_unless(finite, name, step):
+    """Ends the call of the graph unless all of a check is finite.
+
+    Args:
+        finite: bool (3,), in the order of `PARTS`.
+        name, step: As of `checked`.
+
+    Returns:
+        What to wait for, a list: outside of a graph it is empty, as it has already raised.
+    """
     # Not `tf.debugging.Assert`, which puts a conditional around this operator.
     check = tf.raw_ops.Assert(
         condition=tf.reduce_all(finite), data=[MARK, name, step + 1, finite], summarize=3
     )
-    # Outside of a graph there is no operator to wait for: it has already raised.
-    with tf.control_dependencies([] if check is None else [check]):
-        return [None if each is None else tf.identity(each) for each in gradients]
+    return [] if check is None else [check]
 
 
 def _squares(tensors):

@@ -4,10 +4,10 @@ import keras
 import tensorflow as tf
 
 from gan_keras.config.random_streams import ANSWER_NOISE, FAKE_NOISE, LATENTS, REAL_NOISE
+from gan_keras.game import average, compiled_step, penalties
 from gan_keras.game import finite_check as health
-from gan_keras.game import penalties
 from gan_keras.game.losses import GENERATOR_LOSSES, discriminator_loss
-from gan_keras.game.priors import PRIORS, normal
+from gan_keras.game.priors import COMPILED, PRIORS, normal
 
 METRICS = ("d_loss", "g_loss", "value", "d_real", "d_fake")
 
@@ -97,13 +97,21 @@ class GAN(keras.Model):
         self.trackers = {name: keras.metrics.Mean(name=name) for name in METRICS}
         self.built = True  # The networks came built.
 
-    def compile(self, generator_optimizer, discriminator_optimizer, steps_per_execution=1):
-        """Sets the optimizers, and how many steps `fit` runs per call of its graph.
+    def compile(
+        self,
+        generator_optimizer,
+        discriminator_optimizer,
+        steps_per_execution=1,
+        jit_compile=False,
+    ):
+        """Sets the optimizers, how many steps `fit` runs per call, and whether XLA compiles one.
 
         Call it inside the scope of the strategy that trains: the optimizers' variables are
         made here, since a strategy cannot make them while the step is traced.
         """
-        super().compile(optimizer=None, steps_per_execution=steps_per_execution)
+        super().compile(
+            optimizer=None, steps_per_execution=steps_per_execution, jit_compile=jit_compile
+        )
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
         generator_optimizer.build(self.generator.trainable_variables)
@@ -242,24 +250,12 @@ class GAN(keras.Model):
     def _draw(self, distribution, count, shape, stream, i):
         """Draws this replica's rows of the noise for the i-th update of the step."""
         context = tf.distribute.get_replica_context()
+        distribution = COMPILED[distribution] if self.jit_compile else distribution
         noise = distribution(
             (count * context.num_replicas_in_sync, *shape),
             seed=[stream + self.seed, self.steps.value * self.discriminator_steps + i],
         )
         return noise[context.replica_id_in_sync_group * count :][:count]
-
-    def _move_average(self):
-        """Lets the average follow the generator.
-
-        At first it goes over the last quarter of all steps (Shamir and Zhang 2013), until its
-        own memory is shorter than that.
-        """
-        if not self.ema_generator:
-            return
-        steps = tf.cast(self.steps.value, tf.float32)
-        rate = tf.maximum(1.0 - self.ema_decay, 4.0 / (steps + 3.0))
-        for average, weight in zip(self.ema_generator.weights, self.generator.weights, strict=True):
-            average.assign_sub(rate * (average - weight))
 
     def make_train_function(self, force=False):
         """Builds the graph that runs `steps_per_execution` steps on every replica.
@@ -272,10 +268,13 @@ class GAN(keras.Model):
 
         def run_steps(iterator, steps):
             for _ in tf.range(steps):
+                before = average.updates(self)
                 self.distribute_strategy.run(self.train_step, args=(next(iterator),))
-                self._move_average()
+                average.move(self, before)
             return self.get_metrics_result()
 
+        if self.jit_compile:
+            run_steps = compiled_step.loop(self)
         if not self.run_eagerly:
             run_steps = tf.function(run_steps, reduce_retracing=True)
         # A tensor, so that another number of steps does not trace the graph again.
@@ -317,6 +316,7 @@ class GAN(keras.Model):
                 self.discriminator_optimizer
             ),
             "steps_per_execution": self.steps_per_execution,
+            "jit_compile": self.jit_compile,
         }
 
     def compile_from_config(self, config):

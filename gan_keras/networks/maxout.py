@@ -168,13 +168,20 @@ class RowDropout(layers.Layer):
             return inputs
         context = tf.distribute.get_replica_context()
         count = tf.shape(inputs)[0]
-        uniform = tf.random.stateless_uniform(
+        # Bits, of an algorithm by its name: XLA draws other numbers, but these bits it has, too.
+        # Their lower 23 are those of a U[0, 1) of float32, and the comparison is the same.
+        bits = tf.random.stateless_uniform(
             (count * context.num_replicas_in_sync, inputs.shape[-1]),
             seed=[self.seed, tf.identity(self.draws.value)],
+            minval=None,
+            maxval=None,
+            dtype=tf.int32,
+            alg="philox",
         )
         self.draws.assign_add(1)
-        mine = uniform[context.replica_id_in_sync_group * count :][:count]
-        return tf.where(mine >= self.rate, inputs / (1 - self.rate), 0)
+        mine = bits[context.replica_id_in_sync_group * count :][:count]
+        is_kept = tf.bitwise.bitwise_and(mine, 2**23 - 1) >= math.ceil(self.rate * 2**23)
+        return tf.where(is_kept, inputs / (1 - self.rate), 0)
 
     def get_config(self):
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}

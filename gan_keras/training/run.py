@@ -6,8 +6,6 @@ import logging
 import os
 from pathlib import Path
 
-import tensorflow as tf
-
 from gan_keras import checkpoints, data, networks
 from gan_keras import config as configs
 from gan_keras.distribution import strategy as strategies
@@ -16,6 +14,7 @@ from gan_keras.errors import UserError
 from gan_keras.game import GAN, ConditionalGAN, optimizers
 from gan_keras.training import (
     callbacks,
+    devices,
     folder_lock,
     lost_workers,
     not_finite,
@@ -23,6 +22,7 @@ from gan_keras.training import (
     signals,
     write_errors,
 )
+from gan_keras.training.plan import make_plan
 
 NEIGHBOURS = 256  # Real examples that tell what is near: 32,640 pairs, a third of a second at most.
 
@@ -36,35 +36,6 @@ class Outcome:
     first_step: int  # The step it started from.
     last_step: int
     stopped: bool  # Whether a signal ended it before `config.steps`.
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """What a run will do, settled before anything is built, printed or written."""
-
-    config: configs.Config  # Its precision is no longer `auto`.
-    workdir: Path
-    strategy: tf.distribute.Strategy
-    why_precision: str
-    last: int  # The step to stop after.
-
-    @property
-    def is_chief(self) -> bool:
-        """Whether this process is the one that writes the run's files."""
-        return strategies.is_chief(self.strategy)
-
-    @property
-    def devices(self) -> str:
-        """Devices and precision, and why these, in a line."""
-        config = self.config
-        described = strategies.describe(
-            self.strategy,
-            config.strategy,
-            config.batch_size,
-            config.cross_device_ops,
-            config.virtual_devices,
-        )
-        return f"{described}, computing in {config.mixed_precision} ({self.why_precision})"
 
 
 def train(config: configs.Config, workdir: str | os.PathLike, last: int | None = None) -> Outcome:
@@ -87,34 +58,8 @@ def train(config: configs.Config, workdir: str | os.PathLike, last: int | None =
         UsageError: the configuration cannot be trained, or is not that of the folder.
     """
     plan = make_plan(config, Path(workdir), last)
-    with lost_workers.reported(plan.strategy, plan.workdir):
+    with devices.reported(plan.config), lost_workers.reported(plan.strategy, plan.workdir):
         return _train(plan)
-
-
-def make_plan(config, workdir, last=None):
-    """Settles what `auto` means in a folder, and refuses what a run there would refuse.
-
-    The precision decides what a run computes: on another machine it stays what it was.
-
-    Returns:
-        A Plan.
-
-    Raises:
-        UserError, UsageError: as `train`.
-    """
-    was_auto = config.mixed_precision == "auto"
-    config, is_stored = configs.settle(config, workdir)
-    chosen, why = precision.choose(config.mixed_precision, config.network)
-    strategy = strategies.build(
-        config.strategy,
-        config.batch_size,
-        config.cross_device_ops,
-        config.virtual_devices,
-        config.cluster_timeout,
-    )
-    config = dataclasses.replace(config, mixed_precision=chosen)
-    why = "as before" if was_auto and is_stored else why
-    return Plan(config, workdir, strategy, why, config.steps if last is None else last)
 
 
 def _train(plan):
@@ -122,7 +67,7 @@ def _train(plan):
     with _exclusive(plan), write_errors.reported(), signals.caught() as caught:
         names = _class_names(plan)
         with plan.strategy.scope():
-            gan = build(config, len(names))
+            gan = build(config, len(names), plan.jit_compile)
         images = data.load(
             config, cache_dir=workdir / "data", resumes=checkpoints.any_saved(workdir)
         )
@@ -134,7 +79,7 @@ def _train(plan):
         watch = _watch(plan, images)
         with not_finite.reported(config, saved), save.also_after_errors():
             gan.fit(
-                _batches(config, images, first),
+                _batches(plan, images, first),
                 # StepsPerCall ends the training: this only bounds the number of calls.
                 steps_per_epoch=plan.last - first,
                 callbacks=_callbacks(plan, images, save, watch, caught),
@@ -156,19 +101,25 @@ def _class_names(plan):
     return configs.load_classes(plan.workdir) or data.class_names(plan.config)
 
 
-def _batches(config, images, first):
+def _batches(plan, images, first):
+    config = plan.config
     labels = {"labels": True} if config.conditional else {}  # Points have none.
-    return images.batches(
-        config.batch_size, config.seed, first, config.discriminator_steps, **labels
-    )
+
+    def batches(**share):
+        return images.batches(
+            config.batch_size, config.seed, first, config.discriminator_steps, **labels, **share
+        )
+
+    return strategies.distribute(plan.strategy, batches)
 
 
-def build(config, classes=0):
+def build(config, classes=0, jit_compile=False):
     """Builds and compiles the GAN of a configuration, in the current strategy's scope.
 
     Args:
         config: A Config; where its precision is `auto`, it is chosen as in `make_plan`.
         classes: Number of classes, whose labels the networks take; 0: none.
+        jit_compile: Whether XLA compiles the training step.
 
     Raises:
         UsageError: the network cannot make examples of that shape.
@@ -204,6 +155,7 @@ def build(config, classes=0):
             config.discriminator_learning_rate or rate,
             config.steps * config.discriminator_steps,
         ),
+        jit_compile=jit_compile,
     )
     return gan
 

@@ -168,3 +168,20 @@ def test_a_sample_is_of_different_images_and_has_its_seed():
     assert (images.sample(50, seed=5) != some).any()
     for n in (200, 201):
         np.testing.assert_array_equal(np.sort(numbers(images.sample(n, seed=4))), range(200))
+
+
+def test_a_worker_reads_its_own_images_and_no_others(monkeypatch):
+    images, read = numbered(50), []
+    gather = images.rows._gather
+
+    def recording(numbers):
+        tf.numpy_function(lambda n: read.extend(n.tolist()), [numbers], [])
+        return gather(numbers)
+
+    monkeypatch.setattr(images.rows, "_gather", recording)
+    share = (1, 2, 2)  # Worker 1 of 2, which has two replicas: rows 4, 5 and rows 6, 7 of 8.
+    dataset = images.batches(8, 3, start=2, share=share)
+    mine = [numbers(np.rint((b.numpy() + 1) * 127.5)) for b in dataset.take(6)]
+    order = seen(numbered(50), 3, 8, seed=3, start=2).reshape(3, 8)
+    np.testing.assert_array_equal(np.concatenate(mine).reshape(3, 4), order[:, 4:])
+    assert set(read) <= set(seen(numbered(50), 9, 8, seed=3, start=2).reshape(9, 8)[:, 4:].ravel())

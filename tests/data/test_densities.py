@@ -106,3 +106,14 @@ def test_what_is_said_of_them():
     points = data.load(config.from_preset("grid"))
     assert points.describe() == "grid, fresh draws from 25 Gaussians in 2-D"
     assert data.has_test(config.from_preset("grid"))
+
+
+def test_replicas_share_the_draws_of_a_batch():
+    points = data.load(config.from_preset("ring"))
+    whole = next(iter(points.batches(8, 5, start=3, per_step=2)))
+    for worker in range(2):
+        parts = points.batches(8, 5, start=3, per_step=2, share=(worker, 2, 2)).take(2)
+        for replica, batches in enumerate(parts):
+            first = (worker * 2 + replica) * 2
+            for batch, all_rows in zip(batches, whole, strict=True):
+                np.testing.assert_array_equal(batch, all_rows[first : first + 2])

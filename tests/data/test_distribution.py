@@ -13,13 +13,24 @@ PREPARE = """
     import numpy as np
     import tensorflow as tf
     from gan_keras.data import batches, storage
+    from gan_keras.distribution import strategy as strategies
 
     def images():
         number = np.arange(50, dtype=np.uint8).reshape(50, 1, 1, 1)
         return batches.Images("numbered", storage.Memory(number))
 
-    def rows(strategy, dataset, steps=6):
-        iterator = iter(strategy.experimental_distribute_dataset(dataset))
+    def two_devices():
+        two = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
+
+    def rows(strategy, per_step, steps=6):
+        def make(**share):
+            return images().batches(8, 3, start=2, per_step=per_step, **share)
+
+        dataset = strategies.distribute(strategy, make)
+        if isinstance(dataset, tf.data.Dataset):
+            dataset = strategy.experimental_distribute_dataset(dataset)  # As `fit` does.
+        iterator = iter(dataset)
         result = []
         for _ in range(steps):
             step = next(iterator)
@@ -62,12 +73,9 @@ def answer(process):
 
 def test_mirrored_replicas_share_each_batch_in_order():
     process = start("""
-        two = [tf.config.LogicalDeviceConfiguration()] * 2
-        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
+        two_devices()
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-        print(json.dumps([
-            [rows(strategy, images().batches(8, 3, start=2, per_step=k)), whole(k)] for k in (1, 3)
-        ]))
+        print(json.dumps([[rows(strategy, k), whole(k)] for k in (1, 3)]))
     """)
     for shared, whole in answer(process):
         together = np.array(shared)  # (step, batch, replica, row)
@@ -75,14 +83,15 @@ def test_mirrored_replicas_share_each_batch_in_order():
         np.testing.assert_array_equal(together.reshape(*together.shape[:2], 8), whole)
 
 
-def test_workers_share_each_batch_in_order():
+def test_workers_of_two_devices_share_each_batch_in_order():
+    """A worker has one CPU in TensorFlow, and as many GPUs as there are: here it has two CPUs."""
     with socket.create_server(("127.0.0.1", 0)) as a, socket.create_server(("127.0.0.1", 0)) as b:
         workers = [f"127.0.0.1:{s.getsockname()[1]}" for s in (a, b)]
     code = """
+        from tests.workers import let_workers_have
+        let_workers_have(2)
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        print(json.dumps([
-            [rows(strategy, images().batches(8, 3, start=2, per_step=k)), whole(k)] for k in (1, 3)
-        ]))
+        print(json.dumps([[rows(strategy, k), whole(k)] for k in (1, 3)]))
     """
     processes = [
         start(
@@ -100,5 +109,5 @@ def test_workers_share_each_batch_in_order():
             process.kill()
     for (first, whole), (second, _) in zip(*answers, strict=True):
         together = np.concatenate([np.array(first), np.array(second)], axis=2)
-        assert together.shape[2:] == (2, 4)
+        assert together.shape[2:] == (4, 2)
         np.testing.assert_array_equal(together.reshape(*together.shape[:2], 8), whole)

@@ -43,3 +43,25 @@ def test_the_order_is_as_irregular_as_a_random_one():
     neighbours = [np.corrcoef(epoch[:-1], epoch[1:])[0, 1] for epoch in epochs]
     from_identity = [np.corrcoef(epoch, np.arange(count))[0, 1] for epoch in epochs]
     np.testing.assert_allclose(between + neighbours + from_identity, 0, atol=5 * 0.0041)
+
+
+@pytest.mark.parametrize(("workers", "replicas"), [(1, 1), (1, 4), (2, 2), (4, 1)])
+@pytest.mark.parametrize("per_step", [1, 3])
+def test_shares_are_together_the_batch_in_its_order(workers, replicas, per_step):
+    """Replica r of all has rows r * 2 to r * 2 + 2 of each of a step's batches of 8."""
+    size, step = 8, 5
+    rows = size // (workers * replicas)
+    parts = [
+        order.positions(
+            tf.constant(step * replicas + replica, tf.int64),
+            size,
+            per_step,
+            (worker, workers, replicas),
+        )
+        .numpy()
+        .reshape(per_step, rows)
+        for worker in range(workers)
+        for replica in range(replicas)
+    ]
+    whole = step * per_step * size + np.arange(per_step * size).reshape(per_step, size)
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)

@@ -98,6 +98,7 @@ def test_nccl_needs_gpus(gpus, monkeypatch):
     made = SimpleNamespace(num_replicas_in_sync=2)
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu"] * gpus)
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["gpu"] * gpus)
+    monkeypatch.setattr(tf.config, "get_logical_device_configuration", lambda gpu: None)
     monkeypatch.setitem(strategy._STRATEGIES, "mirrored", lambda ops: made)
     if gpus:
         assert strategy.build("mirrored", 8, "nccl") is made
@@ -156,7 +157,21 @@ def test_one_device_is_described_in_few_words():
     assert strategy.describe(built, "one_device", 7) == f"1 {kind} replica (OneDeviceStrategy)"
 
 
-def test_several_are_described_with_their_shares():
+@pytest.fixture
+def gpus(monkeypatch):
+    """Lets there be GPUs, each of so many logical devices, and a TensorFlow with NCCL or not."""
+
+    def set_to(*logical, cuda=True):
+        monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: list(logical))
+        ask = "get_logical_device_configuration"
+        monkeypatch.setattr(tf.config, ask, lambda count: [None] * count if count else None)
+        monkeypatch.setattr(tf.sysconfig, "get_build_info", lambda: {"is_cuda_build": cuda})
+
+    return set_to
+
+
+def test_several_are_described_with_their_shares(gpus):
+    gpus(0, 0, 0, 0)
     extended = SimpleNamespace(worker_devices=["/job:worker/task:0/device:GPU:0"])
     built = SimpleNamespace(num_replicas_in_sync=4, extended=extended)
     assert strategy.describe(built, "mirrored", 64) == (
@@ -165,3 +180,44 @@ def test_several_are_described_with_their_shares():
     assert "added up by reduction_to_one" in strategy.describe(
         built, "mirrored", 64, "reduction_to_one"
     )
+
+
+@pytest.mark.parametrize(
+    ("logical", "cuda", "said"),
+    [
+        ((0, 1), False, "this TensorFlow was built without NCCL"),
+        ((2,), True, "NCCL takes each GPU once"),
+    ],
+)
+def test_the_absence_of_nccl_is_said(logical, cuda, said, gpus, monkeypatch):
+    gpus(*logical, cuda=cuda)
+    with pytest.raises(UsageError, match=f"^--cross_device_ops=nccl: {said}.*; use auto$"):
+        strategy.build("mirrored", 8, "nccl")
+    extended = SimpleNamespace(worker_devices=["/device:GPU:0"])
+    built = SimpleNamespace(num_replicas_in_sync=2, extended=extended)
+    line = strategy.describe(built, "mirrored", 8)
+    assert f"gradients added up by reduction_to_one ({said}" in line
+
+
+@pytest.mark.parametrize(("cuda", "made"), [(True, "none"), (False, "reduction_to_one")])
+def test_what_mirrored_adds_up_by_on_gpus(cuda, made, gpus, monkeypatch):
+    """TensorFlow's own choice is NCCL, whether there is one or not."""
+    gpus(0, 0, cuda=cuda)
+    device = SimpleNamespace(name="/device:GPU:0")
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [device] * 2)
+    monkeypatch.setattr(tf.distribute, "ReductionToOneDevice", lambda: "reduction_to_one")
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda names, ops: ops or "none")
+    assert strategy._mirrored("auto") == made
+
+
+@pytest.mark.parametrize(
+    ("logical", "cuda", "made"), [((), True, "AUTO"), ((0, 0), True, "NCCL"), ((0,), False, "RING")]
+)
+def test_what_a_cluster_adds_up_by(logical, cuda, made, gpus, monkeypatch):
+    gpus(*logical, cuda=cuda)
+    monkeypatch.setattr(
+        tf.distribute,
+        "MultiWorkerMirroredStrategy",
+        lambda communication_options: communication_options.implementation.name,
+    )
+    assert strategy._multi_worker("auto") == made

@@ -37,6 +37,30 @@ def test_n_devices_do_what_one_does(count, network, tmp_path, program):
         assert_close(tmp_path / "one", tmp_path / "many")
 
 
+@pytest.mark.parametrize("count", [2, 4])
+def test_a_batch_of_one_for_each(count, tmp_path, program):
+    """Normalisation has the statistics of the whole batch: of one example there are none."""
+    flags = (*SMALL, f"--batch_size={count}", "--steps=20")
+    one = program("train", *flags, f"--workdir={tmp_path / 'one'}")
+    assert one.returncode == 0, one.stderr
+    many = program("train", *flags, f"--workdir={tmp_path / 'many'}", f"--virtual_devices={count}")
+    assert many.returncode == 0, many.stderr
+    assert f"1 of {count} examples each" in many.stdout
+    assert_close(tmp_path / "one", tmp_path / "many")
+
+
+def test_two_workers_of_two_devices_train_as_one(tmp_path, program):
+    """Each reads its own half of the batch, and each device half of that."""
+    flags = (*SMALL, "--discriminator_steps=2", "--steps=20", *BUSY)
+    folder = f"--workdir={tmp_path / 'four'}"
+    with workers.cluster(2, *flags, folder, script=workers.SCRIPT_OF_TWO) as processes:
+        printed = workers.finish(processes)
+    assert all("devices: 4 CPU replicas" in out for out in printed)
+    one = program("train", *flags, f"--workdir={tmp_path / 'one'}")
+    assert one.returncode == 0, one.stderr
+    assert_close(tmp_path / "one", tmp_path / "four")
+
+
 def assert_weights_close(first, second):
     """As `assert_close`, whatever the network."""
     one, other = saved(first), saved(second)

@@ -108,8 +108,16 @@ def test_an_odd_side_is_keras_s_to_the_bit():
     assert_same_bits(HalvingConv2D, layers.Conv2D)
 
 
-def assert_same_bits(ours, theirs, **arguments):
-    sides = (9, 9)
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+def test_where_there_is_a_gpu_it_is_keras_s_to_the_bit(ours, theirs, monkeypatch):
+    """cuDNN has kernels of its own; the answer is replaced, the arithmetic is this CPU's."""
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["a GPU"])
+    monkeypatch.setattr("gan_keras.networks.convolution.halve", None)
+    monkeypatch.setattr("gan_keras.networks.convolution.double", None)
+    assert_same_bits(ours, theirs, sides=(8, 8))
+
+
+def assert_same_bits(ours, theirs, sides=(9, 9), **arguments):
     given, expected = (
         differentiate(make(kind, sides, 3, 2, "float32", **arguments), images(sides, 3), True)
         for kind in (ours, theirs)
