@@ -7,10 +7,10 @@ import numpy as np
 from gan_keras.data import digits, folder, prepare, skipped
 from gan_keras.data import manifest as record
 from gan_keras.data.batches import Images, without_classes
-from gan_keras.data.densities import DENSITIES, Points
+from gan_keras.data.densities import DENSITIES, Mixture, Points
 from gan_keras.errors import UsageError
 
-__all__ = ["SPLITS", "Images", "Points", "class_names", "has_test", "labels", "load"]
+__all__ = ["SPLITS", "Images", "Mixture", "Points", "class_names", "has_test", "labels", "load"]
 
 # What is trained on; what was kept from it with --held_out; what the data set itself keeps.
 SPLITS = ("train", "validation", "test")

@@ -3,10 +3,12 @@
 Draws are stateless: the same seed gives the same latents, in any process and any order.
 """
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 
-def normal(shape, seed):
+def normal(shape: Sequence[int], seed: Sequence[int]) -> tf.Tensor:
     """N(0, 1).
 
     Args:
@@ -19,7 +21,7 @@ def normal(shape, seed):
     return tf.random.stateless_normal(shape, seed)
 
 
-def uniform(shape, seed):
+def uniform(shape: Sequence[int], seed: Sequence[int]) -> tf.Tensor:
     """U[-1, 1), as Radford et al. 2015 draw it.
 
     Args:

@@ -106,3 +106,17 @@ def test_no_folder_for_temporary_files_is_one_line(tmp_path, monkeypatch, capsys
 def test_a_defect_is_not_hidden_as_a_mistake():
     with pytest.raises(ZeroDivisionError):
         flags.guarded("program", lambda: 1 / 0)
+
+
+def test_no_command_imports_a_large_library_before_its_flags_are_read():
+    """Help, and what a wrong flag costs, would take a second or more by that."""
+    script = """
+import importlib, pkgutil, sys
+from gan_keras import cli
+for module in pkgutil.iter_modules(cli.__path__):
+    importlib.import_module(f"gan_keras.cli.{module.name}")
+heavy = {"numpy", "scipy", "sklearn", "PIL", "matplotlib", "grpc", "keras", "tensorflow"}
+print(sorted(heavy & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
