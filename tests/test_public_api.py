@@ -14,7 +14,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gan_keras
-from gan_keras import exporting
+from gan_keras import evaluation, exporting
 from gan_keras.errors import UsageError, UserError
 
 # The names whose types a type checker can rely on.
@@ -24,6 +24,13 @@ TYPED = [
     gan_keras.export,
     gan_keras.load,
     gan_keras.train,
+    gan_keras.evaluate,
+    gan_keras.networks.build,
+    gan_keras.networks.generator,
+    gan_keras.losses.discriminator_loss,
+    gan_keras.losses.minimax,
+    gan_keras.losses.non_saturating,
+    evaluation.Judge,
     exporting.LoadedGenerator,
 ]
 

@@ -8,7 +8,7 @@ import numpy as np
 from gan_keras.data import digits, folder, prepare, skipped, stacked
 from gan_keras.data import manifest as record
 from gan_keras.data.batches import Images, without_classes
-from gan_keras.data.densities import DENSITIES, Points
+from gan_keras.data.densities import DENSITIES, Mixture, Points
 from gan_keras.data.survey import survey
 from gan_keras.errors import UsageError
 
@@ -19,6 +19,7 @@ __all__ = [
     "STACKED",
     "STACKED_DIGITS",
     "Images",
+    "Mixture",
     "Points",
     "class_names",
     "has_test",

@@ -23,7 +23,7 @@ from keras import layers
 
 import gan_keras
 from gan_keras import data, files
-from gan_keras.config import DENSITIES, random_streams
+from gan_keras.config import DENSITIES, Config, random_streams
 from gan_keras.data import folder
 from gan_keras.errors import UsageError, UserError
 from gan_keras.networks import WeightSeeds
@@ -70,7 +70,7 @@ class Classifier:
         return keras.Model(self.network.inputs, self.network.get_layer(FEATURE_LAYER).output)
 
 
-def build(image_size, channels, classes, seed):
+def build(image_size: int, channels: int, classes: int, seed: int) -> keras.Model:
     """Convolutions that halve the picture until it is small, then 128 features, then logits.
 
     Args:
@@ -107,7 +107,7 @@ def build(image_size, channels, classes, seed):
     return keras.Model(images, logits, name="classifier")
 
 
-def make(config, path, epochs=None):
+def make(config: Config, path: str | Path, epochs: int | None = None) -> Classifier:
     """Trains a classifier, tests it and writes its file whole or not at all.
 
     It is tested on the data set's split `test`, or on a fifth of the images, chosen by the
@@ -164,7 +164,7 @@ def make(config, path, epochs=None):
     return load(path)
 
 
-def load(path):
+def load(path: str | Path) -> Classifier:
     """Reads a classifier from its file.
 
     Raises:
@@ -189,7 +189,7 @@ def load(path):
     return Classifier(network, about, hashlib.sha256(content).hexdigest())
 
 
-def default_path(dataset, image_size, channels):
+def default_path(dataset: str, image_size: int, channels: int) -> Path:
     """Where the classifier of a data set is kept, in `cache_folder()`.
 
     That of stacked digits is that of the digits, which reads each channel.
@@ -204,7 +204,7 @@ def default_path(dataset, image_size, channels):
     return cache_folder() / "classifiers" / file
 
 
-def cache_folder():
+def cache_folder() -> Path:
     """What can be made again is kept in $XDG_CACHE_HOME/gan_keras.
 
     $XDG_CACHE_HOME is ~/.cache if it is not set, or not absolute.
@@ -214,7 +214,7 @@ def cache_folder():
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "gan_keras"
 
 
-def extractor_for(config):
+def extractor_for(config: Config) -> str:
     """Returns the features that images of this configuration can be scored in now.
 
     Args:
@@ -233,7 +233,7 @@ def extractor_for(config):
     return "classifier" if len(classes) > 1 else "pixels"
 
 
-def command(dataset, image_size, channels, data_dir=""):
+def command(dataset: str, image_size: int, channels: int, data_dir: str = "") -> str:
     """Returns the command line that makes the classifier at `default_path`."""
     words = [f"--dataset={dataset}", f"--image_size={image_size}", f"--channels={channels}"]
     words += [f"--data_dir={data_dir}"] if data_dir else []

@@ -50,7 +50,7 @@ class Extractor:
     function: Callable = field(repr=False)
     about: dict = field(repr=False)
 
-    def __call__(self, images):
+    def __call__(self, images: np.ndarray) -> np.ndarray:
         """Computes features.
 
         Args:
@@ -65,13 +65,21 @@ class Extractor:
             features[part] = self.function(images[part])
         return features
 
-    def describe(self):
+    def describe(self) -> dict:
         """Returns what a record has to say about the features, as a dict for JSON."""
         named = {"name": self.name, "sha256": self.sha256, "dimensions": self.dimensions}
         return {**named, **self.about}
 
 
-def load(name, *, dataset, image_size, channels, path=None, data_dir=""):
+def load(
+    name: str,
+    *,
+    dataset: str,
+    image_size: int,
+    channels: int,
+    path: str | Path | None = None,
+    data_dir: str = "",
+) -> Extractor:
     """Returns an extractor by its name.
 
     Args:
@@ -208,7 +216,7 @@ def _inception(dataset, image_size, channels, path, data_dir):
     )
 
 
-def inception_input(images):
+def inception_input(images: np.ndarray) -> np.ndarray:
     """Resizes, colours and scales images as `inception` does it.
 
     Args:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gan_keras import files
+from gan_keras.evaluation.extractors import Extractor
 
 logger = logging.getLogger(__name__)
 
@@ -16,7 +17,7 @@ logger = logging.getLogger(__name__)
 VERSION = 1
 
 
-def features(extractor, images, folder):
+def features(extractor: Extractor, images: np.ndarray, folder: str | Path) -> np.ndarray:
     """Returns the features of images, computed or as an earlier call kept them.
 
     The key is the images' own pixels and the extractor's description: whatever chose the

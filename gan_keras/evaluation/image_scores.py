@@ -1,13 +1,15 @@
 """Scores of images, against real ones that no run of the paper's split was trained on."""
 
 import dataclasses
+from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from gan_keras import data
-from gan_keras.config import random_streams
+from gan_keras.config import Config, random_streams
 from gan_keras.drawing import to_uint8
 from gan_keras.errors import UsageError
 from gan_keras.evaluation import classifier as classifiers
@@ -47,7 +49,15 @@ class ImageScores:
         "parzen": ("parzen", "nats", "higher"),
     }
 
-    def __init__(self, config, metrics, num_samples, extractor, classifier, seed):
+    def __init__(
+        self,
+        config: Config,
+        metrics: Iterable[str],
+        num_samples: int,
+        extractor: str,
+        classifier: str | Path | None,
+        seed: int,
+    ) -> None:
         self.config = config
         self.seed = seed
         self.num_samples = num_samples
@@ -80,11 +90,11 @@ class ImageScores:
             )
         self.block = min(kid.BLOCK, fewer // LEAST_BLOCKS)
 
-    def samples(self, outputs):
+    def samples(self, outputs: np.ndarray) -> np.ndarray:
         """Images are scored as they are seen and served."""
         return to_uint8(outputs)
 
-    def references(self):
+    def references(self) -> dict[str, Callable[[], np.ndarray]]:
         """Noise, and training images where the real ones are of a split that has none of them."""
         made = {score_cards.NOISE: self._noise}
         if self.split == "test":
@@ -98,9 +108,9 @@ class ImageScores:
         draw = np.random.default_rng([random_streams.NOISE_IMAGES, self.seed])
         return draw.integers(256, size=shape, dtype=np.uint8)
 
-    def protocol(self, metric, count):
-        extractor = {"name": "pixels"}
-        if metric != "parzen":
+    def protocol(self, metric: str, count: int) -> dict:
+        extractor: dict[str, str | None] = {"name": "pixels"}
+        if self.extractor and metric != "parzen":
             extractor = {"name": self.extractor.name, "sha256": self.extractor.sha256}
         precision, density = {"k": neighbours.PRECISION_K}, {"k": neighbours.DENSITY_K}
         parameters = {
@@ -122,7 +132,7 @@ class ImageScores:
             "parameters": parameters[metric],
         }
 
-    def compute(self, function, samples):
+    def compute(self, function: str, samples: np.ndarray) -> dict[str, tuple]:
         if function == "parzen":
             return self._parzen(samples)
         functions = {

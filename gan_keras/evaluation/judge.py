@@ -2,8 +2,10 @@
 
 import logging
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
+import keras
 import numpy as np
 
 import gan_keras
@@ -25,16 +27,16 @@ SAMPLES_WHILE_TRAINING = 2000
 
 
 def evaluate(
-    workdir,
-    metrics=None,
-    num_samples=10_000,
-    step=None,
-    extractor="classifier",
-    classifier=None,
-    seed=0,
-    references=True,
-    temperature=1.0,
-):
+    workdir: str | Path,
+    metrics: Iterable[str] | None = None,
+    num_samples: int = 10_000,
+    step: int | None = None,
+    extractor: str = "classifier",
+    classifier: str | Path | None = None,
+    seed: int = 0,
+    references: bool = True,
+    temperature: float = 1.0,
+) -> list[score_cards.ScoreCard]:
     """Scores the generator of a run, and writes a card for every score.
 
     Args:
@@ -50,7 +52,7 @@ def evaluate(
             is less variety (Kingma and Dhariwal 2018, https://arxiv.org/abs/1807.03039).
 
     Returns:
-        The Cards.
+        The ScoreCards.
 
     Raises:
         UsageError: unknown metric, extractor or checkpoint, or too few images.
@@ -73,7 +75,7 @@ def evaluate(
     return found + compared
 
 
-def judge_while_training(config):
+def judge_while_training(config: configs.Config) -> "Judge":
     """Returns a Judge that is fast and quiet.
 
     Features are the data set's classifier's where that was made, and the pixels elsewhere.
@@ -93,15 +95,15 @@ class Judge:
 
     def __init__(
         self,
-        config,
-        metrics=None,
-        num_samples=10_000,
-        extractor="classifier",
-        classifier=None,
-        seed=0,
-        temperature=1.0,
-        quiet=False,
-    ):
+        config: configs.Config,
+        metrics: Iterable[str] | None = None,
+        num_samples: int = 10_000,
+        extractor: str = "classifier",
+        classifier: str | Path | None = None,
+        seed: int = 0,
+        temperature: float = 1.0,
+        quiet: bool = False,
+    ) -> None:
         of_points = config.dataset in configs.DENSITIES
         of_images = StackedScores if config.dataset == data.STACKED else ImageScores
         self.known = (PointScores if of_points else of_images).METRICS
@@ -115,6 +117,7 @@ class Judge:
         self.temperature = temperature
         self.level = logging.DEBUG if quiet else logging.INFO
         self._report(f"loading {config.dataset}")
+        self.scores: PointScores | ImageScores
         if of_points:
             self.scores = PointScores(config, seed)
         else:
@@ -124,7 +127,7 @@ class Judge:
         """Returns which of two scores is better, `lower` or `higher`."""
         return self.known[metric][2]
 
-    def generator(self, generator, step, run):
+    def generator(self, generator: keras.Model, step: int, run: str) -> list[score_cards.ScoreCard]:
         """Returns the cards of a generator at a step of a run."""
         self._report(f"generating {self.num_samples:,} samples of step {step:,}")
         outputs = generate(
@@ -140,7 +143,7 @@ class Judge:
             temperature=self.temperature,
         )
 
-    def references(self, folder):
+    def references(self, folder: str | Path) -> list[score_cards.ScoreCard]:
         """Returns the cards of what gives the numbers a meaning; those in `folder` are reused."""
         references = self.scores.references()
         return [
@@ -209,7 +212,9 @@ class Judge:
         )
 
 
-def generate(generator, prior, count, seed, temperature=1.0):
+def generate(
+    generator: keras.Model, prior: str, count: int, seed: int, temperature: float = 1.0
+) -> np.ndarray:
     """Returns float32 (count, ...) of a generator; a pure function of its weights and the seed.
 
     One that takes labels is given classes that are drawn, all with the same probability: as it

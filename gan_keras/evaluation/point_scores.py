@@ -1,11 +1,13 @@
 """Scores of points, of whose density everything is known."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
 from scipy import stats
 
 from gan_keras import data
+from gan_keras.config import Config
 from gan_keras.evaluation import intervals
 from gan_keras.metrics import bootstrap, modes
 
@@ -30,20 +32,20 @@ class PointScores:
         "high_quality": ("modes", "share of generated points", "higher"),
     }
 
-    def __init__(self, config, seed):
+    def __init__(self, config: Config, seed: int) -> None:
         self.config = config
         self.seed = seed
         self.points = data.load(config)
 
-    def samples(self, outputs):
+    def samples(self, outputs: np.ndarray) -> np.ndarray:
         """Networks count in units of the data's scale."""
         return outputs * self.points.scale
 
-    def references(self):
+    def references(self) -> dict[str, Callable[[], np.ndarray]]:
         """A known density needs none: its own scores are closed forms."""
         return {}
 
-    def protocol(self, metric, count):
+    def protocol(self, metric: str, count: int) -> dict:
         cells = len(edges(self.points.density)) - 1
         deviations = {"deviations": modes.DEVIATIONS}
         return {
@@ -56,7 +58,7 @@ class PointScores:
             "parameters": {"cells": cells} if metric == "jsd" else deviations,
         }
 
-    def compute(self, function, samples):
+    def compute(self, function: str, samples: np.ndarray) -> dict[str, tuple]:
         return {"jsd": self._jsd, "modes": self._modes}[function](samples)
 
     def _jsd(self, samples):
@@ -94,7 +96,7 @@ class PointScores:
         return bootstrap.resampled_interval(score, (count,), intervals.LEVEL, REPLICATES, self.seed)
 
 
-def edges(density):
+def edges(density: data.Mixture) -> np.ndarray:
     """Returns where the cells of a histogram begin and end, float (n + 1,), on every axis."""
     low, high = density.window
     cells = LINE_CELLS
@@ -103,7 +105,7 @@ def edges(density):
     return np.linspace(low, high, cells + 1)
 
 
-def histogram(density, samples):
+def histogram(density: data.Mixture, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sorts points into the cells of the window and one more for all that lies elsewhere.
 
     Args:
@@ -127,13 +129,13 @@ def histogram(density, samples):
     return numbers, np.append(masses, max(0.0, 1 - masses.sum()))
 
 
-def jsd(density, samples):
+def jsd(density: data.Mixture, samples: np.ndarray) -> float:
     """Returns JSD(density || samples) in nats, by the cells of `histogram`."""
     cells, masses = histogram(density, samples)
     return modes.histogram_jsd(np.bincount(cells, minlength=len(masses)), masses)
 
 
-def share_of_high_quality(density):
+def share_of_high_quality(density: data.Mixture) -> float:
     """Returns how much of the density itself is near enough to a centre to be of high quality."""
     reach = modes.DEVIATIONS * density.sigmas.max()
     if density.length == 2:  # Its Gaussians are so far apart that each counts alone.

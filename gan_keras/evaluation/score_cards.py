@@ -56,7 +56,7 @@ class ScoreCard:
     temperature: float = 1.0
 
     @property
-    def file(self):
+    def file(self) -> str:
         """Name of the card's file: only the same score by the same protocol and seed replaces."""
         subject = f"step-{self.step:06}" if self.step is not None else self.subject
         if self.temperature != 1:
@@ -67,12 +67,12 @@ class ScoreCard:
         return name.replace(" ", "-")
 
     @property
-    def measured_by(self):
+    def measured_by(self) -> str:
         """The protocol as text: that of two cards is equal if their protocols are."""
         return json.dumps(self.protocol, sort_keys=True)
 
     @property
-    def label(self):
+    def label(self) -> str:
         """The row of a table that the card belongs in."""
         if self.run is None:
             return self.subject
@@ -80,7 +80,7 @@ class ScoreCard:
         return f"{self.run}, step {self.step:,}{cooled}"
 
 
-def save(card, folder):
+def save(card: ScoreCard, folder: str | Path) -> Path:
     """Writes a card whole or not at all, and returns its path."""
     path = Path(folder, card.file)
     text = json.dumps(files.sealed(dataclasses.asdict(card)), indent=2) + "\n"
@@ -92,7 +92,7 @@ def save(card, folder):
     return path
 
 
-def load(path):
+def load(path: str | Path) -> ScoreCard:
     """Reads a card.
 
     Raises:
@@ -128,7 +128,7 @@ def from_fields(fields, where):
         ) from None
 
 
-def find(place):
+def find(place: str | Path) -> list[ScoreCard]:
     """Returns the cards of a run, a folder of cards, or a file.
 
     Of each score by each protocol it is that of the newest step, and of these the one that was
@@ -159,7 +159,7 @@ def find(place):
     return list(newest.values())
 
 
-def column(card):
+def column(card: ScoreCard) -> tuple[str, str]:
     """The column of a table that a card belongs in: metric and extractor."""
     extractor = card.protocol["extractor"]["name"]
     return card.metric.replace("_", " "), "" if extractor == "none" else f"({extractor})"

@@ -1,12 +1,11 @@
 """Score cards side by side: which of them may be, and what a reader has to know beside them."""
 
 import dataclasses
+from collections.abc import Hashable, Iterable, Sequence
 
 from gan_keras.config import best_score
 from gan_keras.errors import UsageError
-from gan_keras.evaluation import intervals
-from gan_keras.evaluation.score_cards import NOISE, TRAINING_IMAGES, column
-from gan_keras.metrics import bootstrap
+from gan_keras.evaluation.score_cards import NOISE, TRAINING_IMAGES, ScoreCard, column
 
 WIDTH = 120  # Columns of a terminal that a table fits, if one score does.
 BEST_POSSIBLE = "best possible"
@@ -28,12 +27,12 @@ BEST = {
 }
 
 
-def metric_names(words):
+def metric_names(words: Iterable[str]) -> list[str]:
     """Returns the names of scores, of which some may be those of the literature."""
     return [best_score.full_name(word) for word in words]
 
 
-def select(groups):
+def select(groups: Sequence[list[ScoreCard]]) -> list[list[ScoreCard]]:
     """Chooses one protocol for each score, where places have cards of several.
 
     It is one that all places with this score have, if there is any; of these the one with the
@@ -45,7 +44,7 @@ def select(groups):
     Returns:
         The lists, with the cards of other protocols left out.
     """
-    chosen = [set() for _ in groups]
+    chosen: list[set] = [set() for _ in groups]
     for key in {column(card) for cards in groups for card in cards}:
         protocols = [
             {card.measured_by: card for card in cards if column(card) == key} for cards in groups
@@ -63,7 +62,7 @@ def select(groups):
     ]
 
 
-def over_seeds(runs):
+def over_seeds(runs: Sequence[tuple[Hashable, list[ScoreCard]]]) -> list[ScoreCard]:
     """Joins the cards of runs that differ in nothing but the training seed.
 
     Args:
@@ -79,7 +78,8 @@ def over_seeds(runs):
             twice.
     """
     check_comparable([card for _, cards in runs for card in cards])
-    references, groups = [], {}
+    references: list[ScoreCard] = []
+    groups: dict[tuple, list[ScoreCard]] = {}
     for identity, cards in runs:
         for card in cards:
             if card.run is None:
@@ -88,7 +88,7 @@ def over_seeds(runs):
                 key = identity, card.step, card.temperature, column(card)
                 groups.setdefault(key, []).append(card)
     joined = [_joined(cards) for cards in groups.values()]
-    labels = {}
+    labels: dict[str, set] = {}
     for (identity, *_), card in zip(groups, joined, strict=True):
         labels.setdefault(card.label, set()).add(identity)
     return [
@@ -113,6 +113,10 @@ def _joined(cards):
             f"--over=seed: of {', '.join(card.label for card in cards)} two have the same seed; "
             "give each run once"
         )
+    # Not before: SciPy, which they import, takes a second, and no other table needs it.
+    from gan_keras.evaluation import intervals
+    from gan_keras.metrics import bootstrap
+
     values = [float(card.value) for card in cards]
     interval = bootstrap.mean_interval(values, intervals.LEVEL)
     return dataclasses.replace(
@@ -128,13 +132,13 @@ def _joined(cards):
     )
 
 
-def check_comparable(cards):
+def check_comparable(cards: Iterable[ScoreCard]) -> None:
     """Refuses to have scores of one metric and extractor side by side that no one may compare.
 
     Raises:
         UsageError: their protocols differ; the message says in what.
     """
-    first = {}
+    first: dict[tuple, ScoreCard] = {}
     # References last, whose message could not name a run.
     for card in sorted(cards, key=lambda card: card.run is None):
         key = column(card)
@@ -147,7 +151,7 @@ def check_comparable(cards):
             )
 
 
-def table(cards, width=WIDTH):
+def table(cards: Sequence[ScoreCard], width: int = WIDTH) -> list[str]:
     """Returns cards as the lines of Markdown tables: a row per subject, a column per metric.
 
     The columns have one order, whatever that of the cards. Below runs stand the references and
@@ -165,7 +169,7 @@ def table(cards, width=WIDTH):
     known = {card.metric: order.index(card.metric) for card in cards if card.metric in BEST}
     ordered = sorted(cards, key=lambda card: (known.get(card.metric, len(order)), *column(card)))
     columns = {column(card): _head(card) for card in ordered}
-    rows = {}
+    rows: dict[str, dict] = {}
     for card in cards:
         rows.setdefault(card.label, {})[column(card)] = _cell(card)
     best = {column(card): _best(card) for card in ordered if _best(card) is not None}
@@ -180,7 +184,7 @@ def table(cards, width=WIDTH):
         for key, head in columns.items()
     ]
     names = _aligned(["", *labels])
-    lines = []
+    lines: list[str] = []
     for block in _blocks(rendered, width - len(names[0]) - 4):
         if lines:
             lines.append("")
@@ -190,7 +194,7 @@ def table(cards, width=WIDTH):
     return lines
 
 
-def notes(cards):
+def notes(cards: Sequence[ScoreCard]) -> list[str]:
     """Returns what a table of these cards leaves open, as lines."""
     level = f"{cards[0].interval['level']:.0%}".replace("%", " %")
     over = next(

@@ -3,6 +3,8 @@
 Reference: Mirza and Osindero 2014, https://arxiv.org/abs/1411.1784
 """
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
@@ -27,14 +29,18 @@ class ConditionalGAN(GAN):
     def _rounds(self, data):
         return data if self.discriminator_steps > 1 else (data,)
 
-    def generate(self, latents, labels, training=False):
+    def generate(
+        self, latents: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False
+    ) -> tf.Tensor:
         return self.generator([latents, labels], training=training)
 
-    def judge(self, examples, labels, training=False):
+    def judge(
+        self, examples: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False
+    ) -> tf.Tensor:
         return self.discriminator([examples, labels], training=training)
 
 
-def draw_labels(count, classes, seed):
+def draw_labels(count: int, classes: int, seed: Sequence[int]) -> tf.Tensor:
     """Draws classes, each as likely as any other.
 
     Args:

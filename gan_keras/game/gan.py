@@ -1,5 +1,7 @@
 """Generative adversarial networks as Keras models."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -56,21 +58,21 @@ class GAN(keras.Model):
 
     def __init__(
         self,
-        generator,
-        discriminator,
+        generator: keras.Model,
+        discriminator: keras.Model,
         *,
-        prior="normal",
-        generator_loss="non_saturating",
-        discriminator_steps=1,
-        instance_noise=0.0,
-        instance_noise_steps=1,
-        ema_decay=0.0,
-        r1_weight=0.0,
-        r2_weight=0.0,
-        penalty_every=1,
-        seed=0,
-        **kwargs,
-    ):
+        prior: str = "normal",
+        generator_loss: str = "non_saturating",
+        discriminator_steps: int = 1,
+        instance_noise: float = 0.0,
+        instance_noise_steps: int = 1,
+        ema_decay: float = 0.0,
+        r1_weight: float = 0.0,
+        r2_weight: float = 0.0,
+        penalty_every: int = 1,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.generator = generator
         self.discriminator = discriminator
@@ -99,11 +101,11 @@ class GAN(keras.Model):
 
     def compile(
         self,
-        generator_optimizer,
-        discriminator_optimizer,
-        steps_per_execution=1,
-        jit_compile=False,
-    ):
+        generator_optimizer: keras.optimizers.Optimizer,
+        discriminator_optimizer: keras.optimizers.Optimizer,
+        steps_per_execution: int = 1,
+        jit_compile: bool = False,
+    ) -> None:
         """Sets the optimizers, how many steps `fit` runs per call, and whether XLA compiles one.
 
         Call it inside the scope of the strategy that trains: the optimizers' variables are
@@ -122,16 +124,16 @@ class GAN(keras.Model):
         return list(self.trackers.values())
 
     @property
-    def step(self):
+    def step(self) -> int:
         """Training steps done, an integer."""
         return int(self.steps.numpy())
 
     @property
-    def sampler(self):
+    def sampler(self) -> keras.Model:
         return self.ema_generator or self.generator
 
     @property
-    def latent_dim(self):
+    def latent_dim(self) -> int:
         return self.generator.inputs[0].shape[-1]
 
     def call(self, inputs, training=False):
@@ -157,11 +159,15 @@ class GAN(keras.Model):
         """The real batch and its labels, of which there are none here, for each update of D."""
         return [(real, None) for real in (data if isinstance(data, tuple) else (data,))]
 
-    def generate(self, latents, labels=None, training=False):
+    def generate(
+        self, latents: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False
+    ) -> tf.Tensor:
         """The examples that G, not its average, makes of latents."""
         return self.generator(latents, training=training)
 
-    def judge(self, examples, labels=None, training=False):
+    def judge(
+        self, examples: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False
+    ) -> tf.Tensor:
         """The logits of D."""
         return self.discriminator(examples, training=training)
 

@@ -6,10 +6,11 @@ D(x) = sigmoid(logit). With log sigmoid(l) = -softplus(-l) and log(1 - sigmoid(l
 Reference: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661
 """
 
+import tensorflow as tf
 from keras import ops
 
 
-def discriminator_loss(real_logits, fake_logits):
+def discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
     """Binary cross-entropy of both halves: -log D(x) - log(1 - D(G(z))).
 
     Its mean is -V(D, G), in nats.
@@ -24,7 +25,7 @@ def discriminator_loss(real_logits, fake_logits):
     return ops.softplus(-real_logits) + ops.softplus(fake_logits)
 
 
-def non_saturating(fake_logits):
+def non_saturating(fake_logits: tf.Tensor) -> tf.Tensor:
     """-log D(G(z)): the paper's advice for practice, a strong gradient while D wins.
 
     Args:
@@ -36,7 +37,7 @@ def non_saturating(fake_logits):
     return ops.softplus(-fake_logits)
 
 
-def minimax(fake_logits):
+def minimax(fake_logits: tf.Tensor) -> tf.Tensor:
     """log(1 - D(G(z))): the game's own formula, which saturates while D wins.
 
     Args:

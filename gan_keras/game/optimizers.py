@@ -9,18 +9,18 @@ LEAST_LEARNING_RATE = 1e-6  # Goodfellow et al. 2014, the authors' configuration
 
 
 def build(
-    name,
+    name: str,
     *,
-    learning_rate,
-    learning_rate_decay,
-    beta_1,
-    beta_2=0.999,
-    cosine_steps=0,
-    momentum,
-    final_momentum,
-    ramp,
-    scale_loss=False,
-):
+    learning_rate: float,
+    learning_rate_decay: float,
+    beta_1: float,
+    beta_2: float = 0.999,
+    cosine_steps: int = 0,
+    momentum: float,
+    final_momentum: float,
+    ramp: int,
+    scale_loss: bool = False,
+) -> keras.optimizers.Optimizer:
     """Builds an optimizer.
 
     Args:

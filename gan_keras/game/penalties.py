@@ -5,10 +5,12 @@ References:
     In every n-th step, n times as much: Karras et al. 2020, https://arxiv.org/abs/1912.04958
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 
-def zero_centred(judge, examples):
+def zero_centred(judge: Callable[[tf.Tensor], tf.Tensor], examples: tf.Tensor) -> tf.Tensor:
     """|d D(x) / dx|^2 / 2 of each example: R1 on real examples, R2 on generated ones.
 
     D here is the logit. It must depend on each example alone, so that one gradient of the sum

@@ -7,6 +7,7 @@ in its own ways (TensorFlow 2.21).
 """
 
 import math
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -14,7 +15,7 @@ import tensorflow as tf
 LEAST_UNIFORM = 1e-7
 
 
-def normal(shape, seed):
+def normal(shape: Sequence[int], seed: Sequence[int]) -> tf.Tensor:
     """N(0, 1).
 
     Args:
@@ -27,7 +28,7 @@ def normal(shape, seed):
     return tf.random.stateless_normal(shape, seed)
 
 
-def uniform(shape, seed):
+def uniform(shape: Sequence[int], seed: Sequence[int]) -> tf.Tensor:
     """U[-1, 1), as Radford et al. 2015 draw it.
 
     Args:

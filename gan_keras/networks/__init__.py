@@ -6,8 +6,11 @@ maps such examples to float32 logits (batch, 1). With classes both take a label 
 in [-1, 1], or a vector (length,) whose coordinates have a variance of about 1.
 """
 
+from collections.abc import Sequence
+
 import keras
 
+from gan_keras.config import Config
 from gan_keras.errors import UsageError
 from gan_keras.networks import dcgan, labels, maxout, mlp, plain, points
 from gan_keras.networks.convolution import DoublingConv2DTranspose, HalvingConv2D
@@ -32,7 +35,16 @@ NETWORKS = {"dcgan": dcgan, "plain": plain, "mlp": mlp, "maxout": maxout, "point
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 
-def build(network, *, shape, latent_dim, width, seed, precision="float32", classes=0):
+def build(
+    network: str,
+    *,
+    shape: Sequence[int],
+    latent_dim: int,
+    width: int,
+    seed: int,
+    precision: str = "float32",
+    classes: int = 0,
+) -> tuple[keras.Model, keras.Model]:
     """Builds the two networks of an architecture.
 
     Args:
@@ -66,7 +78,7 @@ def build(network, *, shape, latent_dim, width, seed, precision="float32", class
     return generator, discriminator
 
 
-def generator(config, classes=0):
+def generator(config: Config, classes: int = 0) -> keras.Model:
     """Builds the generator of a Config alone, in float32, to restore weights into.
 
     Args:

@@ -3,6 +3,8 @@
 Reference: Radford et al. 2015, https://arxiv.org/abs/1511.06434
 """
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
@@ -16,7 +18,9 @@ from gan_keras.networks.normalization import FusedBatchNormalization
 MAX_FILTERS = 512
 
 
-def generator(shape, latent_dim, width, seed, classes=0):
+def generator(
+    shape: Sequence[int], latent_dim: int, width: int, seed: int, classes: int = 0
+) -> keras.Model:
     """Dense to a small square, then transposed convolutions that double it, then tanh.
 
     28 pixels with width 64: 100 -> 7x7x128 -> 14x14x64 -> 28x28xchannels.
@@ -58,7 +62,7 @@ def generator(shape, latent_dim, width, seed, classes=0):
     return keras.Model(inputs, images, name="generator")
 
 
-def discriminator(shape, width, seed):
+def discriminator(shape: Sequence[int], width: int, seed: int) -> keras.Model:
     """The generator's mirror: strided convolutions that halve the image, then one logit.
 
     Args:
@@ -94,7 +98,7 @@ def discriminator(shape, width, seed):
     return keras.Model(images, logits, name="discriminator")
 
 
-def sizes(shape, network="dcgan"):
+def sizes(shape: Sequence[int], network: str = "dcgan") -> tuple[int, int]:
     """Returns the size that the generator starts from, and how often it doubles it."""
     image_size = start = shape[0]
     doublings = 0
@@ -108,7 +112,7 @@ def sizes(shape, network="dcgan"):
     return start, doublings
 
 
-def filters_after(width, halvings):
+def filters_after(width: int, halvings: int) -> int:
     return min(width * 2**halvings, max(width, MAX_FILTERS))
 
 

@@ -21,7 +21,7 @@ class WeightSeeds(keras.random.SeedGenerator):
         ValueError: the seed is out of range.
     """
 
-    def __init__(self, seed, stream, name=None):
+    def __init__(self, seed: int, stream: int, name: str | None = None) -> None:
         if seed not in SEEDS:
             raise ValueError(f"seed must be from 0 to {SEEDS[-1]}, not {seed}")
         super().__init__(seed, name)

@@ -29,7 +29,7 @@ def inputs(latent_dim, classes=0):
     return [latents, label], layers.Concatenate()([latents, OneHot(classes)(label)])
 
 
-def project(discriminator, classes, seed):
+def project(discriminator: keras.Model, classes: int, seed: int) -> keras.Model:
     """Lets a discriminator see labels: its logit plus <e(label), h>, h what its last layer reads.
 
     Args:
@@ -48,7 +48,7 @@ def project(discriminator, classes, seed):
     return keras.Model([discriminator.input, label], logits, name=discriminator.name)
 
 
-def classes_of(generator):
+def classes_of(generator: keras.Model) -> int:
     """Returns how many classes a generator of these networks tells apart; 0: none."""
     return next((layer.classes for layer in generator.layers if isinstance(layer, OneHot)), 0)
 

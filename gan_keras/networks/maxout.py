@@ -5,6 +5,7 @@ Reference: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, and the auth
 """
 
 import math
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -23,7 +24,9 @@ LEAST_MARGINAL = 1e-7
 PIXELS = "pixels"  # Name of the generator's output layer.
 
 
-def generator(shape, latent_dim, width, seed, classes=0):
+def generator(
+    shape: Sequence[int], latent_dim: int, width: int, seed: int, classes: int = 0
+) -> keras.Model:
     """latent_dim -> width -> width -> pixels, rectifiers between, a sigmoid at the end.
 
     The sigmoid's [0, 1] is stretched to the [-1, 1] that images have here.
@@ -53,7 +56,7 @@ def generator(shape, latent_dim, width, seed, classes=0):
     return keras.Model(inputs, images, name="generator")
 
 
-def start_from(generator, mean_image):
+def start_from(generator: keras.Model, mean_image: np.ndarray) -> None:
     """Sets the bias of the output to the inverse sigmoid of the data's mean.
 
     Args:
@@ -64,7 +67,7 @@ def start_from(generator, mean_image):
     generator.get_layer(PIXELS).bias.assign(np.log(marginal / (1 - marginal)))
 
 
-def discriminator(shape, width, seed):
+def discriminator(shape: Sequence[int], width: int, seed: int) -> keras.Model:
     """Pixels in [0, 1] -> two maxout layers with dropout before each -> dropout -> one logit.
 
     Args:

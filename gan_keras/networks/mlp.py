@@ -1,6 +1,7 @@
 """Multi-layer perceptrons: the plainest networks that play the game."""
 
 import math
+from collections.abc import Sequence
 
 import keras
 from keras import layers
@@ -10,7 +11,9 @@ from gan_keras.networks import labels
 from gan_keras.networks.initial_weights import WeightSeeds
 
 
-def generator(shape, latent_dim, width, seed, classes=0):
+def generator(
+    shape: Sequence[int], latent_dim: int, width: int, seed: int, classes: int = 0
+) -> keras.Model:
     """latent_dim -> width -> 2 width -> pixels, leaky ReLU between, tanh at the end.
 
     Args:
@@ -36,7 +39,7 @@ def generator(shape, latent_dim, width, seed, classes=0):
     return keras.Model(inputs, images, name="generator")
 
 
-def discriminator(shape, width, seed):
+def discriminator(shape: Sequence[int], width: int, seed: int) -> keras.Model:
     """The generator's mirror: pixels -> 2 width -> width -> one logit.
 
     Args:

@@ -8,6 +8,8 @@ References:
     Initial weights: Glorot and Bengio 2010, http://proceedings.mlr.press/v9/glorot10a.html
 """
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
@@ -21,7 +23,9 @@ SLOPE = 0.2
 FEATURES = 4  # Units of D's dense layer, in widths.
 
 
-def generator(shape, latent_dim, width, seed, classes=0):
+def generator(
+    shape: Sequence[int], latent_dim: int, width: int, seed: int, classes: int = 0
+) -> keras.Model:
     """Dense to a small square, then transposed convolutions that double it, then tanh.
 
     28 pixels with width 64: 100 -> 7x7x128 -> 14x14x64 -> 28x28xchannels.
@@ -60,7 +64,7 @@ def generator(shape, latent_dim, width, seed, classes=0):
     return keras.Model(inputs, images, name="generator")
 
 
-def discriminator(shape, width, seed):
+def discriminator(shape: Sequence[int], width: int, seed: int) -> keras.Model:
     """Strided convolutions that halve the image, a dense layer, then one logit.
 
     28 pixels with width 64: 28x28xchannels -> 14x14x64 -> 7x7x128 -> 256 -> 1.

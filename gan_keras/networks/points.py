@@ -1,5 +1,7 @@
 """Perceptrons for vectors of a few numbers: points on a line or in the plane."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
@@ -12,7 +14,7 @@ HIDDEN_LAYERS = 3  # Two draw no borders sharp enough to keep 25 narrow Gaussian
 BIAS_RANGE = 0.5
 
 
-def generator(shape, latent_dim, width, seed):
+def generator(shape: Sequence[int], latent_dim: int, width: int, seed: int) -> keras.Model:
     """latent_dim -> width -> width -> width -> coordinates, rectifiers between, linear at the end.
 
     Args:
@@ -24,10 +26,12 @@ def generator(shape, latent_dim, width, seed):
     Returns:
         Model from float (batch, latent_dim) to float32 (batch, length).
     """
-    return _perceptron(latent_dim, layers.ReLU, *shape, width, seed, GENERATOR_WEIGHTS, "generator")
+    return _perceptron(
+        latent_dim, layers.ReLU, shape[0], width, seed, GENERATOR_WEIGHTS, "generator"
+    )
 
 
-def discriminator(shape, width, seed):
+def discriminator(shape: Sequence[int], width: int, seed: int) -> keras.Model:
     """coordinates -> width -> width -> width -> one logit, leaky rectifiers between.
 
     Args:
@@ -38,7 +42,7 @@ def discriminator(shape, width, seed):
     Returns:
         Model from float (batch, length) to float32 logits (batch, 1).
     """
-    return _perceptron(*shape, _leaky, 1, width, seed, DISCRIMINATOR_WEIGHTS, "discriminator")
+    return _perceptron(shape[0], _leaky, 1, width, seed, DISCRIMINATOR_WEIGHTS, "discriminator")
 
 
 def _perceptron(inputs, activation, outputs, width, seed, stream, name):

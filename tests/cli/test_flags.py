@@ -183,3 +183,17 @@ def test_streams_that_are_closed_from_the_start(closed, tmp_path):
     )
     status, _ = in_a_shell("", code, closed)
     assert (status, (tmp_path / "file").read_text()) == (0, "True")
+
+
+def test_no_command_imports_a_large_library_before_its_flags_are_read():
+    """Help, and what a wrong flag costs, would take a second or more by that."""
+    script = """
+import importlib, pkgutil, sys
+from gan_keras import cli
+for module in pkgutil.iter_modules(cli.__path__):
+    importlib.import_module(f"gan_keras.cli.{module.name}")
+heavy = {"numpy", "scipy", "sklearn", "PIL", "matplotlib", "grpc", "keras", "tensorflow"}
+print(sorted(heavy & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -16,7 +16,7 @@ import urllib3
 
 from tests.conftest import SMALL
 from tests.serving.harness import until
-from tests.test_serving_configs import free_ports
+from tests.ports import held_ports
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -76,7 +76,7 @@ COMMANDS = ("evaluate", "export", "promote", "sample", "serve", "train")
 @pytest.fixture
 def shell(tmp_path):
     """Runs a block as pasted; returns what it printed."""
-    grpc_port, rest_port = free_ports(2)
+    grpc_port, rest_port = held_ports(2)
     where = f"--server=127.0.0.1:{rest_port}"
     more = {
         "train": " ".join(SMALL[1:]),
