@@ -276,7 +276,7 @@ def write(folder, messages, options=""):
 @pytest.mark.parametrize(
     ("messages", "told"),
     [
-        ([logged(request())], "`png` with 1 rows is not in the warm-up"),
+        ([logged(request())], "`latents` with 1 rows is not in the warm-up"),
         ([logged(request())] * 1001, "more than 1,000 records"),
         ([request()], "record 1 is no PredictionLog"),  # passes silently, and warms nothing
         ([logged(request()), b"\xff\xff"], "record 2 is no PredictionLog"),
@@ -410,7 +410,7 @@ def test_variables_that_a_server_does_not_find(copy):
             del node.input[:]
     (copy / "saved_model.pb").write_bytes(stored.SerializeToString())
     found = failures(conformance.check_version(copy))
-    assert "request 1 for `png` fails" in found["warm-up runs"]
+    assert "for `png` fails" in found["warm-up runs"]
 
 
 def saved_model_pb(folder):
