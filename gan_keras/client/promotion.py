@@ -1,7 +1,6 @@
 """From canary to stable, and back: the scores compared, a label moved, the server waited for."""
 
 import dataclasses
-import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ from gan_keras import files
 from gan_keras.client.server_status import ServerStatus
 from gan_keras.errors import UsageError, UserError
 from gan_keras.evaluation import score_cards, score_tables, score_verdicts
-from gan_keras.exporting import contract, label_moves, model_config
+from gan_keras.exporting import contract, digests, label_moves, model_config
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +114,7 @@ def cards_of(
     """
     path = Path(export_dir, str(version), contract.MODEL_CARD_FILE)
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = digests.read_card(path.parent)
         run, step, temperature = card.get("run"), card["step"], card.get("temperature", 1.0)
     except (OSError, ValueError, KeyError, AttributeError):
         raise UserError(

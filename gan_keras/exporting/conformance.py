@@ -138,4 +138,5 @@ def one_line(text: object) -> str:
     """What was found, in one line that is not too long; TensorFlow's errors without traces."""
     told = str(getattr(text, "message", None) or text) or type(text).__name__
     told = visible(" ".join(told.partition("[[{{node")[0].split()))
+    told = told.removeprefix("Graph execution error: ")
     return told if len(told) <= LONGEST else f"{told[:LONGEST]}..."

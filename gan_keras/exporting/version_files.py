@@ -1,6 +1,5 @@
 """Rules of a version folder's files, and of its name."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from gan_keras.exporting import contract, model_config
+from gan_keras.exporting import contract, digests, model_config
 from gan_keras.exporting.conformance import Broken, Rules
 
 TAG = "serve"  # The MetaGraphDef that a server takes.
@@ -38,10 +37,9 @@ def meta_graph(folder: Path) -> Any:
 def card(folder: Path) -> dict[str, Any]:
     """Returns the model card, or {} where there is none that can be read."""
     try:
-        found = json.loads((folder / contract.MODEL_CARD_FILE).read_text(encoding="utf-8"))
+        return digests.read_card(folder)
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _name(folder):
@@ -93,6 +91,17 @@ def _card(folder):
     return f"step {step:,}, {dim} latents"
 
 
+def _digests(folder):
+    if not card(folder):
+        return "no model card to compare with"
+    try:
+        digests.check(folder)
+    except ValueError as error:
+        raise Broken(str(error)) from None
+    files = card(folder).get(digests.FIELD, {})
+    return f"{len(files)} files" if files else "the model card has no digests"
+
+
 # Of a folder that has its name.
 NAME: Rules = {"a whole number names it, and no other folder": _name}
 # Where one of these fails, there is no model to look at.
@@ -100,4 +109,7 @@ RULES: Rules = {
     "saved_model.pb is whole": _saved_model,
     "variables are there, and whole": _variables,
 }
-CARD: Rules = {"the model card is there": _card}
+CARD: Rules = {
+    "the model card is there": _card,
+    "files are as the card says": _digests,
+}

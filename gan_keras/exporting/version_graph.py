@@ -22,7 +22,7 @@ JSON_TYPES = {
     *(tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint32, tf.uint64),
 }
 PLAIN = {contract.LATENTS_SIGNATURE, contract.SAMPLE_SIGNATURE, contract.PNG_SIGNATURE}
-EARLIER_LACK = {contract.SEED_LATENTS_SIGNATURE}  # Nothing else needs it.
+OPTIONAL = {contract.SEED_LATENTS_SIGNATURE}  # Exports of earlier versions do not have it.
 LABELLED = PLAIN | {contract.SAMPLE_LABEL_SIGNATURE, contract.PNG_LABEL_SIGNATURE}
 
 
@@ -87,7 +87,7 @@ def _names(stored):
     expected = LABELLED if version_files.card(stored.folder).get("classes") else PLAIN
     found = set(stored.signatures)
     told = [f"missing: {name}" for name in sorted(expected - found)]
-    told += [f"unexpected: {name}" for name in sorted(found - expected - EARLIER_LACK)]
+    told += [f"unexpected: {name}" for name in sorted(found - expected - OPTIONAL)]
     if told:
         raise Broken("; ".join(told))
     return ", ".join(stored.signatures)

@@ -15,6 +15,7 @@ from gan_keras.errors import UserError
 from gan_keras.exporting import (
     conformance,
     contract,
+    digests,
     saved_model,
     served,
     version_files,
@@ -121,6 +122,13 @@ def cut(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def other_file(folder):
+    card = json.loads((folder / contract.MODEL_CARD_FILE).read_text())
+    card["files"] = digests.of(folder)
+    (folder / contract.MODEL_CARD_FILE).write_text(json.dumps(card))
+    (folder / contract.WARMUP_FILE).write_text("")
+
+
 def two_graphs(folder):
     stored = (folder / "saved_model.pb").read_bytes()
     (folder / "saved_model.pb").write_bytes(stored + stored)  # Messages one after another join.
@@ -131,6 +139,12 @@ def two_graphs(folder):
     [
         ("the model card", lambda at: (at / "model_card.json").unlink(), "missing or corrupt"),
         ("the model card", lambda at: (at / "model_card.json").write_text("{}"), "missing or corr"),
+        (
+            "the model card",
+            lambda at: (at / "model_card.json").write_text('{"step": 3, "sha256": "x"}'),
+            "missing or corrupt",
+        ),
+        ("files are as", other_file, "assets.extra/tf_serving_warmup_requests is corrupt"),
         ("saved_model.pb", lambda at: (at / "saved_model.pb").unlink(), "no saved_model.pb"),
         ("saved_model.pb", lambda at: cut(at / "saved_model.pb"), "is no SavedModel, or not all"),
         ("saved_model.pb", two_graphs, "2 graphs with the tag `serve`"),
@@ -262,7 +276,7 @@ def write(folder, messages, options=""):
 @pytest.mark.parametrize(
     ("messages", "told"),
     [
-        ([logged(request())], "`png` with 1 rows is not in the warm-up"),
+        ([logged(request())], "`latents` with 1 rows is not in the warm-up"),
         ([logged(request())] * 1001, "more than 1,000 records"),
         ([request()], "record 1 is no PredictionLog"),  # passes silently, and warms nothing
         ([logged(request()), b"\xff\xff"], "record 2 is no PredictionLog"),
@@ -396,7 +410,7 @@ def test_variables_that_a_server_does_not_find(copy):
             del node.input[:]
     (copy / "saved_model.pb").write_bytes(stored.SerializeToString())
     found = failures(conformance.check_version(copy))
-    assert "request 1 for `png` fails" in found["warm-up runs"]
+    assert "for `png` fails" in found["warm-up runs"]
 
 
 def saved_model_pb(folder):
