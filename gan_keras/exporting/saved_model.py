@@ -60,8 +60,8 @@ def export(
 
     Raises:
         UserError: the run has no checkpoint, or a folder cannot be written.
-        UsageError: the version exists already, or is none; or the run makes no images, or has no
-            such checkpoint.
+        UsageError: the version exists already, or is none; or the run makes no images, or does
+            not have the checkpoint.
     """
     checkpoints.refuse_pattern("--export_dir", export_dir)
     export_dir = Path(export_dir)
