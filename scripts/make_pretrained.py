@@ -31,7 +31,8 @@ from gan_keras.exporting import contract, pretrained, saved_model, trained
 
 PROGRAM = "make_pretrained.py"
 COUNT = 10_000  # Pictures that are scored in the classifier's features, as gan-keras-evaluate does;
-CHEAP = 1000  # and in pixels, so few that the tests can do it again.
+CHEAP = 1000  # and in pixels, so few that the tests can do it again, by scores of a second each.
+CHEAP_METRICS = ("kernel_distance", "precision", "recall")
 # Of what is trained on: who made it, and under what terms it may be passed on.
 SOURCES = {
     "digits": "Optical Recognition of Handwritten Digits, E. Alpaydin and C. Kaynak, "
@@ -49,6 +50,7 @@ def main(argv=None):
     parser.add_argument("--checkpoint", help="training step, or best (default: the newest)")
     parser.add_argument("--output", help="folder to make (default: in the package)")
     parser.add_argument("--data_dir", help="folder of prepared TFDS data sets")
+    parser.add_argument("--metrics", help=argparse.SUPPRESS)
     parser.add_argument("--count", type=int, default=COUNT, help=argparse.SUPPRESS)
     values = parser.parse_args(argv)
     return flags.guarded(PROGRAM, lambda: make(values))
@@ -84,8 +86,12 @@ def score(run, folder, values):
     if values.data_dir:
         config = dataclasses.replace(config, data_dir=values.data_dir)
     name = Path(values.workdir).resolve().name
-    for extractor, count in (("classifier", values.count), ("pixels", min(CHEAP, values.count))):
-        judged = evaluation.Judge(config, None, count, extractor)
+    metrics = values.metrics and values.metrics.split(",")
+    for extractor, count, names in (
+        ("classifier", values.count, metrics),
+        ("pixels", min(CHEAP, values.count), metrics or CHEAP_METRICS),
+    ):
+        judged = evaluation.Judge(config, names, count, extractor)
         cards = judged.generator(run.generator, run.step, name)
         if extractor == "classifier":
             cards += judged.references(folder / pretrained.SCORES)

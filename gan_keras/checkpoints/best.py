@@ -57,7 +57,7 @@ class Best:
         if not self._surpasses(value, self._kept(protocol)):
             return False
         self.saved.save(step)
-        # What an earlier record kept of a later step, which a lost one no longer tells of.
+        # A later step, of a record that was lost, would be taken for the best.
         for other in checkpoint_files.survey(self.saved.folder):
             if other != step:
                 checkpoint_files.remove(self.saved.folder, other)

@@ -118,7 +118,7 @@ class Client:
         return self._understood(np.stack, pictures)
 
     def latents(self, count: int, seed: int = 0) -> np.ndarray:
-        """The latent vectors that `sample` makes pictures of, to go on from.
+        """The latent vectors that `sample` makes pictures of.
 
         Args:
             count: As of `sample`.

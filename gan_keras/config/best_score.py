@@ -34,7 +34,7 @@ def check(keep_best, evaluate_every, dataset, of_points):
         of_points: Whether it is a known density.
 
     Raises:
-        UsageError: the data have no such score, or nothing is evaluated.
+        UsageError: the data do not have the score, or nothing is evaluated.
     """
     if not keep_best:
         return

@@ -69,7 +69,7 @@ class LoadedGenerator:
         return self._rows(contract.SAMPLE_LABEL_SIGNATURE, columns)
 
     def latents(self, count: int, seed: int = 0) -> np.ndarray:
-        """The latent vectors that `sample` makes pictures of, to go on from.
+        """The latent vectors that `sample` makes pictures of.
 
         Args:
             count: As of `sample`.

@@ -38,7 +38,7 @@ def names() -> list[str]:
 
 
 def folder(place: str | Path) -> Path | None:
-    """Returns the folder of `pretrained:<name>`; None of what is no such name.
+    """Returns the folder of `pretrained:<name>`; None of any other place.
 
     Raises:
         UsageError: nothing of that name ships with this version.

@@ -62,8 +62,8 @@ def export(
     Raises:
         UserError: the run has no checkpoint, a folder cannot be written, or the export breaks a
             rule of TensorFlow Serving (`gan-keras-check-export` lists them).
-        UsageError: the version exists already, or is none; or the run makes no images, or has no
-            such checkpoint.
+        UsageError: the version exists already, or is none; or the run makes no images, or does
+            not have the checkpoint.
     """
     checkpoints.refuse_pattern("--export_dir", export_dir)
     export_dir = Path(export_dir)

@@ -41,7 +41,7 @@ def restore(workdir: str | Path, checkpoint: int | str | None = None) -> Trained
 
     Raises:
         UserError: there is no run, or no whole checkpoint of it.
-        UsageError: the run makes points, not images, or has no such checkpoint.
+        UsageError: the run makes points, not images, or does not have the checkpoint.
     """
     shipped = pretrained.folder(workdir)
     if shipped is not None:

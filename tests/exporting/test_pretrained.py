@@ -150,7 +150,8 @@ def test_the_script_makes_all_of_it(small_run, tmp_path, monkeypatch, root):
     monkeypatch.setattr(classifier, "LEAST_EPOCHS", 1)
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "models")
     script = runpy.run_path(str(root / "scripts" / "make_pretrained.py"))
-    argv = [f"--workdir={small_run}", "--name=tiny", "--checkpoint=20", "--count=200"]
+    argv = [f"--workdir={small_run}", "--name=tiny", "--checkpoint=20"]
+    argv += ["--count=200", "--metrics=precision"]
     assert script["main"](argv) == 0
     folder = tmp_path / "models" / "tiny"
     card = json.loads((folder / "model_card.json").read_text())
