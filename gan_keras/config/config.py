@@ -6,15 +6,14 @@ The fields make the command line's flags; name, default and help stand here only
 import dataclasses
 import json
 import os
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gan_keras import files
-from gan_keras.config import best_score
+from gan_keras.config import best_score, bounds
 from gan_keras.config import file as config_file
 from gan_keras.config.presets import PRESETS
-from gan_keras.errors import UsageError, UserError, visible
+from gan_keras.errors import UsageError, UserError
 
 CONFIG_FILE = "config.json"
 SCORES_FOLDER = "scores"  # In a run's folder: what gan-keras-evaluate found.
@@ -53,9 +52,6 @@ COLLAPSE_ACTIONS = ("warn", "stop")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 CROSS_DEVICE_OPS = ("auto", "nccl", "ring", "hierarchical_copy", "reduction_to_one")
 
-# Bound of the whole numbers that have none of their own, and more than any run needs: what
-# overflows inside TensorFlow fails with errors that name no flag.
-LARGEST = 2**31 - 1
 # Times the largest gradient that passes for finite, 1.8e19 (`health`), and summed up over 10^10
 # steps, it is still a number of float32: no update makes a weight infinite.
 MOST_LEARNING_RATE = 1e6
@@ -63,8 +59,8 @@ MOST_LEARNING_RATE = 1e6
 
 def _flag(default, help, *, choices=None, least=None, most=None, above=None, below=None):
     """A field with its flag's help and the values it may take (bounds as in their names)."""
-    bounds = {"choices": choices, "least": least, "most": most, "above": above, "below": below}
-    return field(default=default, metadata={"help": help, **bounds})
+    limits = {"choices": choices, "least": least, "most": most, "above": above, "below": below}
+    return field(default=default, metadata={"help": help, **limits})
 
 
 @dataclass(frozen=True)
@@ -211,7 +207,7 @@ class Config:
 
     def __post_init__(self):
         for item in dataclasses.fields(self):
-            _check(item, getattr(self, item.name))
+            bounds.check(item, getattr(self, item.name))
         if self.preset not in PRESETS:
             raise UsageError(f"--preset={self.preset}: unknown; choose from {', '.join(PRESETS)}")
         if not self.dataset:
@@ -238,38 +234,6 @@ class Config:
         if self.dataset in DENSITIES:
             return (DENSITIES[self.dataset],)
         return (self.image_size, self.image_size, self.channels)
-
-
-def _check(item, value):
-    """Compares one field's value with its type and bounds."""
-    kind, bounds = item.type, item.metadata
-    if type(value) is not kind and not (kind is float and type(value) is int):
-        raise UsageError(f"--{item.name}={value!r}: must be of type {kind.__name__}")
-    # Written so that NaN fails too.
-    if kind is float and not abs(value) <= sys.float_info.max:
-        raise UsageError(f"--{item.name}={value}: must be finite")
-    if kind is str and value != visible(value):
-        raise UsageError(
-            f"--{item.name}={value}: has characters that cannot be shown; choose another name"
-        )
-    return _check_bounds(item.name, value, bounds)
-
-
-def _check_bounds(name, value, bounds):
-    choices, least, most = bounds["choices"], bounds["least"], bounds["most"]
-    above, below = bounds["above"], bounds["below"]
-    if choices is not None and value not in choices:
-        raise UsageError(f"--{name}={value}: choose from {', '.join(map(str, choices))}")
-    if least is not None and not value >= least:
-        raise UsageError(f"--{name}={value}: must be at least {least}")
-    if most is None and type(value) is int:
-        most = LARGEST
-    if most is not None and not value <= most:
-        raise UsageError(f"--{name}={value}: must be at most {most}")
-    if above is not None and not value > above:
-        raise UsageError(f"--{name}={value}: must be greater than {above}")
-    if below is not None and not value < below:
-        raise UsageError(f"--{name}={value}: must be less than {below}")
 
 
 def from_preset(preset, **overrides):

@@ -2,7 +2,7 @@
 
 import keras
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose
 
 from tests.game import test_gan as small
 
@@ -52,4 +52,5 @@ def test_the_average_of_the_first_step_is_g():
     """max(1 - decay, 4 / (n + 3)) is 1 at n = 1."""
     gan, _ = overflowing(2.0**4, 2.0**4)
     for mean, weight in zip(gan.ema_generator.weights, gan.generator.weights, strict=True):
-        assert_array_equal(mean, weight)
+        # From one further off, whose digits there are fewer.
+        assert_allclose(mean, weight, atol=1e-6)

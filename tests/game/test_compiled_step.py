@@ -32,7 +32,7 @@ def variables(gan):
     """All variables, by their names without the numbers that Keras gives to each further layer."""
     found = {}
     for variable in compiled_step._variables(gan):
-        name = re.sub(r"_\d+\b", "", variable.path)
+        name = re.sub(r"_\d+(?=_|\b)", "", variable.path)
         while name in found:
             name += "'"
         found[name] = variable.numpy()
