@@ -8,12 +8,10 @@ import math
 import re
 import time
 
-import numpy as np
 from absl import flags as absl_flags
 
 from gan_keras.cli import flags
 from gan_keras.errors import UsageError
-from gan_keras.exporting.interpolation import slerp
 
 FLAGS = ("load", "checkpoint", "truncation", "frames")  # That the next command has too.
 # Of a server, which what is loaded has no use for.
@@ -136,6 +134,7 @@ def _pictures(values, source, ends):
     if ends is None and values.truncation == 1:
         return source.sample(values.count, values.seed, values.label)
     from gan_keras.drawing import images
+    from gan_keras.exporting.interpolation import slerp
 
     if ends is None:
         latents = source.latents(values.count, values.seed)
@@ -169,6 +168,8 @@ def strip(pictures):
     Returns:
         (H, W, channels) uint8.
     """
+    import numpy as np
+
     from gan_keras.drawing import images
 
     chosen = np.linspace(0, len(pictures) - 1, min(STRIP, len(pictures))).round().astype(int)
@@ -185,6 +186,8 @@ def save_animation(path, pictures):
     Raises:
         OSError: it cannot be written.
     """
+    import numpy as np
+
     from gan_keras.drawing import figures, images  # With matplotlib: imported for those who ask.
 
     scale = math.ceil(GIF_HEIGHT / pictures.shape[1])

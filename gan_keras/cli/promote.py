@@ -3,8 +3,6 @@
 from absl import flags as absl_flags
 
 from gan_keras.cli import flags
-from gan_keras.client import promotion
-from gan_keras.client.server_status import ServerStatus
 from gan_keras.errors import UsageError, UserError
 from gan_keras.exporting import contract
 
@@ -68,6 +66,10 @@ def _promote(values):
     for name in ("export_dir", "model_config_file"):
         if not values[name].value:
             raise UsageError(f"--{name}: required; see {PROGRAM} --help")
+    # With NumPy and Pillow: not imported for who asks for help.
+    from gan_keras.client import promotion
+    from gan_keras.client.server_status import ServerStatus
+
     labels = promotion.Labels(values.model_config_file, values.model)
     target, now = values.to, labels.settings.labels.get(values.to)
     version = labels.before(target) if values.rollback else labels.version(values["from"].value)
@@ -92,6 +94,8 @@ def _promote(values):
 
 
 def _compare(values, now, version):
+    from gan_keras.client import promotion
+
     try:
         verdicts = promotion.compare(values.export_dir, now, version, values.scores)
     except UserError as error:
