@@ -23,7 +23,7 @@ LAYERS = {
 }
 NETWORKS = tuple(LAYERS)
 # The package's own presets of these networks; they train on MNIST, which needs a download.
-PRESETS = {"dcgan": "mnist", "mlp": "mlp"}
+PRESETS = {"dcgan": "dcgan2015", "mlp": "mlp"}
 
 
 def overrides(network, fields=None):

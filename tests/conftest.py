@@ -139,6 +139,6 @@ def mnist_config(root):
     from gan_keras.config import config
 
     def make(**fields):
-        return config.from_preset("mnist", **{"data_dir": data_dir, **fields})
+        return config.from_preset("dcgan2015", **{"data_dir": data_dir, **fields})
 
     return make

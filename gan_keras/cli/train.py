@@ -20,6 +20,7 @@ GROUPS = {
         "image_size",
         "channels",
         "conditional",
+        "clusters",
         "batch_size",
     ),
     "Networks": ("network", "width", "latent_dim", "prior"),

@@ -96,6 +96,13 @@ class Config:
     conditional: bool = _flag(
         False, "Whether both networks see each image's class, so that one can ask for it."
     )
+    clusters: int = _flag(
+        0,
+        "Groups of images that look alike, by k-means; both networks see each image's group, as if "
+        "it were its class, and need no labels; 0: none.",
+        least=0,
+        most=10_000,
+    )
     latent_dim: int = _flag(100, "Numbers in one latent vector z.", least=1, most=2**16)
     prior: str = _flag("normal", "Distribution of z: N(0, 1), or U[-1, 1].", choices=PRIORS)
     batch_size: int = _flag(128, "Real images per update, over all devices.", least=2, most=2**20)
@@ -214,8 +221,14 @@ class Config:
             raise UsageError("--dataset=: empty; name your pictures, as in --dataset=folder:/path")
         of_points = self.dataset in DENSITIES
         best_score.check(self.keep_best, self.evaluate_every, self.dataset, of_points)
-        if self.conditional and of_points:
-            raise UsageError(f"--conditional: {self.dataset} has no classes; leave it out")
+        if self.labelled and of_points:
+            flag = "conditional" if self.conditional else f"clusters={self.clusters}"
+            raise UsageError(f"--{flag}: {self.dataset} has no classes; leave it out")
+        if self.conditional and self.clusters:
+            raise UsageError(
+                f"--clusters={self.clusters}: takes the place of classes; choose --clusters=0 or "
+                "--noconditional"
+            )
         if self.learning_rate_schedule == "cosine" and self.learning_rate_decay > 1:
             raise UsageError(
                 f"--learning_rate_decay={self.learning_rate_decay}: not beside "
@@ -227,6 +240,11 @@ class Config:
                 f"--{flag}={getattr(self, flag)}: the discriminator of {self.network} has no "
                 f"slope of each image alone; choose --network={' or '.join(ALONE)}"
             )
+
+    @property
+    def labelled(self):
+        """Whether the networks take labels: the data's classes, or clusters."""
+        return self.conditional or self.clusters > 0
 
     @property
     def shape(self):

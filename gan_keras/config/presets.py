@@ -51,7 +51,20 @@ PRESETS = {
         "batch_size": 64,
         "steps": 3000,
     },
-    "mnist": {"dataset": "mnist", "steps": 4000},
+    # Without labels, but for groups of images that look alike.
+    "mnist": {
+        "dataset": "mnist",
+        **_AT_REST,
+        "clusters": 100,
+        "batch_size": 64,
+        "steps": 12_000,
+        "learning_rate": 5e-4,
+        "learning_rate_schedule": "cosine",
+        "sample_every": 1000,
+        "checkpoint_every": 1000,
+    },
+    # The networks and rates of Radford et al. 2015, for comparison.
+    "dcgan2015": {"dataset": "mnist", "steps": 4000},
     # With labels, D penalised and unnormalised, and the average: the best picture for the minute.
     "digits_conditional": {
         "dataset": "digits",

@@ -1,11 +1,12 @@
 """Where the real images come from, and the order in which a training run sees them."""
 
+import dataclasses
 import os
 from functools import partial
 
 import numpy as np
 
-from gan_keras.data import digits, folder, prepare, skipped, stacked
+from gan_keras.data import clusters, digits, folder, prepare, skipped, stacked
 from gan_keras.data import manifest as record
 from gan_keras.data.batches import Images, without_classes
 from gan_keras.data.densities import DENSITIES, Mixture, Points
@@ -71,7 +72,10 @@ def load(config, split="train", cache_dir=None, memory_limit=prepare.MEMORY_LIMI
     rows = prepare.store(source, cache_dir, memory_limit)
     skipped.report(source, cache_dir)
     images = Images(config.dataset, rows, source.skipped, source.labels, source.class_names)
-    return images if split == "test" else _kept_or_held_out(images, split, config.held_out)
+    if split == "test":
+        return images
+    images = _kept_or_held_out(images, split, config.held_out)
+    return _clustered(images, config.clusters) if config.clusters else images
 
 
 def labels(config, split="train", cache_dir=None):
@@ -93,6 +97,8 @@ def class_names(config):
         UsageError: as `load`, and the data set has no classes.
         UserError: as `load`.
     """
+    if config.clusters:
+        return clusters.names(config.clusters)
     source = _source(config, test=False)
     if not source.class_names:
         raise UsageError(without_classes(source.name))
@@ -110,6 +116,12 @@ def has_test(config):
     if name in DENSITIES or _is_ours(name):
         return name in DENSITIES  # Fresh draws are a test set.
     return _tfds(name).has_test(name, config.data_dir)
+
+
+def _clustered(images, count):
+    return dataclasses.replace(
+        images, read_labels=clusters.labels_of(images, count), class_names=clusters.names(count)
+    )
 
 
 def _kept_or_held_out(images, split, held_out):

@@ -217,13 +217,13 @@ def generate(
 ) -> np.ndarray:
     """Returns float32 (count, ...) of a generator; a pure function of its weights and the seed.
 
-    One that takes labels is given classes that are drawn, all with the same probability: as it
-    is served, where nobody asks for a class.
+    One that takes labels is given classes that are drawn, as often as they are in the data: as
+    it is served, where nobody asks for a class.
     """
     z = temperature * latents(prior, count, generator.inputs[0].shape[-1], seed)
-    classes = networks.classes_of(generator)
+    frequencies = networks.frequencies_of(generator)
     draw = [seed, configs.random_streams.EVALUATION]
-    inputs = [z, draw_labels(count, classes, draw)] if classes else [z]
+    inputs = [z] if frequencies is None else [z, draw_labels(count, frequencies, draw)]
     parts = [
         generator(_one_or_all([each[i : i + CHUNK] for each in inputs]), training=False).numpy()
         for i in range(0, count, CHUNK)

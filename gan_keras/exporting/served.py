@@ -4,11 +4,13 @@ import functools
 from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from gan_keras.config.random_streams import SERVED, SERVED_CLASS
 from gan_keras.exporting import contract
-from gan_keras.game import PRIORS
+from gan_keras.game import PRIORS, class_at
+from gan_keras.networks import frequencies_of
 
 
 class Served(tf.Module):
@@ -49,6 +51,7 @@ class Served(tf.Module):
         self._temperature = temperature
         self._latent_dim = generator.inputs[0].shape[-1]
         self._classes = len(classes)
+        self._frequencies = _frequencies(generator, len(classes))
 
     def signatures(self) -> dict[str, Callable[..., dict[str, tf.Tensor]]]:
         """Returns the signatures by their names, as `tf.saved_model.save` takes them."""
@@ -89,7 +92,8 @@ class Served(tf.Module):
     def sample(self, seed: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """Maps seeds int64 (batch,) to images uint8: the same seed, the same picture.
 
-        Without labels, a conditional generator's classes are drawn from the seeds, uniformly.
+        Without labels, a conditional generator's classes are drawn from the seeds, as often as
+        they are in the data.
         """
         if label is not None:
             label = self._checked(label, seed, contract.SEED)
@@ -111,8 +115,8 @@ class Served(tf.Module):
         return self._prior([self._latent_dim], seed=tf.stack([seed, SERVED]))
 
     def _class_of(self, seed):
-        seed = tf.stack([seed, SERVED_CLASS])
-        return tf.random.stateless_uniform([], seed, maxval=self._classes, dtype=tf.int64)
+        chance = tf.random.stateless_uniform([], tf.stack([seed, SERVED_CLASS]))
+        return class_at(chance, self._frequencies)
 
     def _checked(self, label, rows, name):
         """Returns the labels; the graph fails with INVALID_ARGUMENT unless each is a class."""
@@ -132,6 +136,12 @@ class Served(tf.Module):
         ]
         with tf.control_dependencies(checks):
             return tf.identity(label)
+
+
+def _frequencies(generator, classes):
+    """How often each class is drawn, as numbers, which become a constant of the graph."""
+    known = frequencies_of(generator)
+    return np.full(classes, 1 / max(1, classes)) if known is None else known
 
 
 def _each(function, rows, spec):

@@ -55,7 +55,7 @@ def restore(workdir: str | Path, checkpoint: int | str | None = None) -> Trained
             "exported and loaded"
         )
     classes = configs.load_classes(workdir)
-    if config.conditional and not classes:
+    if config.labelled and not classes:
         path = Path(workdir, configs.CLASSES_FILE)
         raise UserError(f"{path}: missing, so that the run's classes are unknown; restore it")
     # Outside any strategy, whatever the run was trained on; its weights are about to be restored.

@@ -6,6 +6,7 @@ Reference: Mirza and Osindero 2014, https://arxiv.org/abs/1411.1784
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from gan_keras.config.random_streams import LABELS
@@ -40,16 +41,30 @@ class ConditionalGAN(GAN):
         return self.discriminator([examples, labels], training=training)
 
 
-def draw_labels(count: int, classes: int, seed: Sequence[int]) -> tf.Tensor:
-    """Draws classes, each as likely as any other.
+def draw_labels(count: int, frequencies: np.ndarray, seed: Sequence[int]) -> tf.Tensor:
+    """Draws classes, each as often as it is frequent.
 
     Args:
         count: How many.
-        classes: Number of classes.
+        frequencies: As of `class_at`.
         seed: Two integers; latents of the same two are of another stream.
 
     Returns:
         int64 (count,) in [0, classes).
     """
     stream = [LABELS + seed[0], seed[1]]
-    return tf.random.stateless_uniform((count,), stream, maxval=classes, dtype=tf.int64)
+    return class_at(tf.random.stateless_uniform((count,), stream), frequencies)
+
+
+def class_at(chance: tf.Tensor, frequencies: np.ndarray) -> tf.Tensor:
+    """The classes at numbers that are drawn from [0, 1), where each takes its frequency of room.
+
+    Args:
+        chance: float32 of any shape, in [0, 1).
+        frequencies: float32 (classes,), not negative, of sum 1.
+
+    Returns:
+        int64 of the shape of `chance`, in [0, classes).
+    """
+    ends = np.cumsum(frequencies[:-1], dtype=np.float64).astype(np.float32)
+    return tf.reduce_sum(tf.cast(chance[..., tf.newaxis] >= ends, tf.int64), axis=-1)

@@ -15,7 +15,7 @@ from gan_keras.errors import UsageError
 from gan_keras.networks import dcgan, labels, maxout, mlp, plain, points
 from gan_keras.networks.convolution import DoublingConv2DTranspose, HalvingConv2D
 from gan_keras.networks.initial_weights import WeightSeeds
-from gan_keras.networks.labels import classes_of
+from gan_keras.networks.labels import classes_of, frequencies_of, set_frequencies
 
 __all__ = [
     "NETWORKS",
@@ -25,8 +25,10 @@ __all__ = [
     "WeightSeeds",
     "build",
     "classes_of",
+    "frequencies_of",
     "generator",
     "maxout",
+    "set_frequencies",
 ]
 
 NETWORKS = {"dcgan": dcgan, "plain": plain, "mlp": mlp, "maxout": maxout, "points": points}

@@ -4,6 +4,7 @@ Reference: Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers
 
@@ -48,18 +49,53 @@ def project(discriminator: keras.Model, classes: int, seed: int) -> keras.Model:
     return keras.Model([discriminator.input, label], logits, name=discriminator.name)
 
 
+def frequencies_of(generator: keras.Model) -> np.ndarray | None:
+    """Returns how frequent each class is, float32 (classes,) of sum 1; None without classes."""
+    layer = _layer(generator)
+    return None if layer is None else keras.ops.convert_to_numpy(layer.frequencies)
+
+
+def set_frequencies(generator: keras.Model, label: np.ndarray) -> None:
+    """Lets a generator remember how frequent each class is among these labels, int64 (n,)."""
+    layer = _layer(generator)
+    layer.frequencies.assign(np.bincount(label, minlength=layer.classes) / len(label))
+
+
+def _layer(generator):
+    return next((layer for layer in generator.layers if isinstance(layer, OneHot)), None)
+
+
 def classes_of(generator: keras.Model) -> int:
     """Returns how many classes a generator of these networks tells apart; 0: none."""
-    return next((layer.classes for layer in generator.layers if isinstance(layer, OneHot)), 0)
+    layer = _layer(generator)
+    return layer.classes if layer else 0
 
 
 @keras.saving.register_keras_serializable(package="gan_keras")
 class OneHot(layers.Layer):
-    """Labels (batch,) as rows of zeros with a one: (batch, classes)."""
+    """Labels (batch,) as rows of zeros with a one: (batch, classes).
+
+    Args:
+        classes: Number of classes.
+
+    Attributes:
+        frequencies: float32 (classes,) of sum 1, how often each class is drawn where nobody asks
+            for one; the same for all, until `set_frequencies`. A weight, which nothing trains,
+            so that whoever restores a generator draws what it was trained on.
+    """
 
     def __init__(self, classes, **kwargs):
         super().__init__(**kwargs)
         self.classes = classes
+
+    def build(self, input_shape):
+        self.frequencies = self.add_weight(
+            name="frequencies",
+            shape=(self.classes,),
+            dtype="float32",
+            initializer=keras.initializers.Constant(1 / self.classes),
+            trainable=False,
+        )
 
     def call(self, label):
         return tf.one_hot(label, self.classes, dtype=self.compute_dtype)

@@ -96,14 +96,14 @@ def _exclusive(plan):
 
 def _class_names(plan):
     """The classes whose labels the networks take: as the run began with them."""
-    if not plan.config.conditional:
+    if not plan.config.labelled:
         return []
     return configs.load_classes(plan.workdir) or data.class_names(plan.config)
 
 
 def _batches(plan, images, first):
     config = plan.config
-    labels = {"labels": True} if config.conditional else {}  # Points have none.
+    labels = {"labels": True} if config.labelled else {}  # Points have none.
 
     def batches(**share):
         return images.batches(
@@ -188,6 +188,9 @@ def _begin(plan, gan, images, first, names):
     config = plan.config
     if first == 0 and config.network == "maxout":
         networks.maxout.start_from(gan.generator, images.mean())
+    if first == 0 and names:
+        for generator in {gan.generator, gan.sampler}:
+            networks.set_frequencies(generator, images.labels())
     if plan.is_chief:
         configs.save(config, plan.workdir)
         if names:
@@ -285,7 +288,7 @@ def _look(config, images):
     """What to draw time and again, and what to compare it with."""
     if isinstance(images, data.Points):
         return callbacks.Density(images), None
-    if config.conditional:
+    if config.labelled:
         look = callbacks.Rows(len(images.class_names))
         return look, grid(images.by_class(look.labels, look.count), columns=look.count)
     look = callbacks.Grid()

@@ -311,7 +311,7 @@ def test_a_served_picture_draws_from_its_streams(drawn):
 
 
 def test_classes_of_scored_samples_have_a_stream_of_their_own(drawn):
-    draw_labels(4, 10, (LAST_SEED, streams.EVALUATION))
+    draw_labels(4, np.full(10, 0.1), (LAST_SEED, streams.EVALUATION))
     assert drawn == [(streams.LABELS + LAST_SEED, streams.EVALUATION)]
     first, second = streams.PAIRS["LABELS"]
     assert drawn[0][0] in first

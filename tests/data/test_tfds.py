@@ -60,7 +60,7 @@ def test_only_what_was_slow_to_make_is_worth_keeping(mnist_config):
     ],
 )
 def test_what_cannot_be_used_is_refused_before_any_download(tmp_path, name, problem):
-    wanted = config.from_preset("mnist", dataset=name, data_dir=str(tmp_path))
+    wanted = config.from_preset("dcgan2015", dataset=name, data_dir=str(tmp_path))
     with pytest.raises(UsageError, match=f"^--dataset={re.escape(name)}: {problem}") as caught:
         data.load(wanted)
     assert "\n" not in str(caught.value)
@@ -73,7 +73,7 @@ def test_without_a_network_one_line_says_where_it_looked(tmp_path, monkeypatch, 
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "")
     monkeypatch.setattr(source, "RETRIES", 1)  # At once, by urllib3; its warning is silenced.
-    wanted = config.from_preset("mnist", dataset="cifar10", data_dir=str(tmp_path))
+    wanted = config.from_preset("dcgan2015", dataset="cifar10", data_dir=str(tmp_path))
     with pytest.raises(UserError) as caught:
         data.load(wanted)
     message = str(caught.value)
@@ -169,7 +169,7 @@ class Builder:
 def test_what_is_trained_on_is_no_test_split(monkeypatch, splits, has_test):
     builder = Builder(splits, image=tfds.features.Image(shape=(4, 4, 1)))
     monkeypatch.setattr(source, "_builder", lambda name, data_dir: builder)
-    wanted = config.from_preset("mnist", dataset="other")
+    wanted = config.from_preset("dcgan2015", dataset="other")
     assert data.has_test(wanted) == has_test
     if not has_test:
         match = f"^--dataset=other: has no split `test` but {', '.join(splits)}; choose another"

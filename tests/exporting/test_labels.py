@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import gan_keras
 from gan_keras import config as configs
+from gan_keras import networks
 from gan_keras.client import Client
 from gan_keras.drawing import images
 from gan_keras.errors import UsageError, UserError
@@ -112,12 +113,22 @@ def test_a_label_chooses_the_class(model, loaded):
 
 def test_without_a_label_the_seed_draws_the_class(loaded):
     seeds = range(1000)
-    drawn = [
-        int(tf.random.stateless_uniform([], [seed, -4], maxval=3, dtype=tf.int64)) for seed in seeds
-    ]
+    chance = [float(tf.random.stateless_uniform([], [seed, -4])) for seed in seeds]
+    drawn = np.searchsorted([1 / 3, 2 / 3], chance, side="right")
     assert_array_equal(loaded.sample(1000), loaded.sample(1000, label=drawn))
-    # Four deviations of a binomial's count around a third.
-    assert np.abs(np.bincount(drawn) - 1000 / 3).max() < 4 * np.sqrt(1000 * 2 / 9)
+
+
+def test_classes_are_drawn_as_often_as_they_are_in_the_data():
+    made, _ = networks.build("plain", shape=(8, 8, 1), latent_dim=4, width=4, seed=0, classes=3)
+    networks.set_frequencies(made, np.array([0, 0, 0, 2]))
+    served, seeds = (
+        Served(folding.fold(made), "normal", classes=CLASSES),
+        tf.range(200, dtype="int64"),
+    )
+    chance = np.array([float(tf.random.stateless_uniform([], [seed, -4])) for seed in range(200)])
+    drawn = tf.constant(np.where(chance < 0.75, 0, 2))
+    asked = served.sample(seeds, drawn)["images"].numpy()
+    assert_array_equal(served.sample(seeds)["images"], asked)
 
 
 def test_generate_takes_the_label(model, loaded):

@@ -6,7 +6,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gan_keras import networks
-from gan_keras.game import ConditionalGAN, draw_labels
+from gan_keras.game import ConditionalGAN
 from gan_keras.game.priors import PRIORS
 
 BATCH, LATENTS, CLASSES = 8, 5, 3
@@ -100,11 +100,3 @@ def test_round_trip_through_a_keras_file(tmp_path):
     fit(loaded, 2)
     for a, b in zip(gan.get_weights(), loaded.get_weights(), strict=True):
         assert_array_equal(a, b)
-
-
-def test_labels_are_drawn_from_all_classes_alike():
-    drawn = draw_labels(30_000, CLASSES, [4, -2]).numpy()
-    assert drawn.dtype == np.int64
-    # 10,000 each, with a deviation of 82.
-    assert_allclose(np.bincount(drawn, minlength=CLASSES), [10_000] * 3, atol=5 * 82)
-    assert_array_equal(draw_labels(9, CLASSES, [4, -2]), draw_labels(9, CLASSES, [4, -2]))
