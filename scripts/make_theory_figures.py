@@ -193,7 +193,7 @@ def open_question():
     left.legend(loc="center right", frameon=False)
 
     for name, color in (("non_saturating", figures.BLUE), ("minimax", figures.ORANGE)):
-        steepness = [slope(losses.GENERATOR_LOSSES[name], at, x) for at in distances[1:]]
+        steepness = [slope(losses.OBJECTIVES[name].generator, at, x) for at in distances[1:]]
         right.semilogy(distances[1:], steepness, color=color, label=name.replace("_", "-"))
     right.set(
         xlabel="distance, σ = 0.5", title="|gradient of G's loss in its position|", ylim=(1e-6, 100)

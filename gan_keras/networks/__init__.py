@@ -9,7 +9,7 @@ in [-1, 1], or a vector (length,) whose coordinates have a variance of about 1.
 import keras
 
 from gan_keras.errors import UsageError
-from gan_keras.networks import dcgan, labels, maxout, mlp, plain, points
+from gan_keras.networks import dcgan, labels, maxout, mlp, plain, points, residual
 from gan_keras.networks.convolution import DoublingConv2DTranspose, HalvingConv2D
 from gan_keras.networks.initial_weights import WeightSeeds
 from gan_keras.networks.labels import classes_of
@@ -26,7 +26,14 @@ __all__ = [
     "maxout",
 ]
 
-NETWORKS = {"dcgan": dcgan, "plain": plain, "mlp": mlp, "maxout": maxout, "points": points}
+NETWORKS = {
+    "dcgan": dcgan,
+    "plain": plain,
+    "residual": residual,
+    "mlp": mlp,
+    "maxout": maxout,
+    "points": points,
+}
 
 # Keras' policies: float32 weights, and layers that compute in the shorter type.
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
