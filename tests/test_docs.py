@@ -74,9 +74,9 @@ def test_what_a_page_links_to_exists(page):
 
 
 @both
-def test_ten_steps_with_formula_code_and_picture(page):
+def test_twelve_steps_with_formula_code_and_picture(page):
     texts = steps(page)
-    assert [title.split(".")[0] for title in texts] == [str(n) for n in range(1, 11)]
+    assert [title.split(".")[0] for title in texts] == [str(n) for n in range(1, 13)]
     for title, text in texts.items():
         assert len(FORMULA.findall(text)) == 1, title
         assert len(PICTURE.findall(text)) == 1, title
@@ -159,6 +159,18 @@ def test_the_gradients_of_step_9_are_right(page, script):
     places = np.arange(-3, 9, 0.01)
     assert_allclose(script["slope"](losses.non_saturating, 5.0, places), 20, rtol=1e-3)
     assert 0 < script["slope"](losses.minimax, 5.0, places) < 1e-4
+
+
+def test_the_dirac_example_is_as_step_12_says(script):
+    """Without a penalty it turns for ever; with one, at the rate of its greater eigenvalue."""
+    free, paired = (script["dirac"](name, 0.0, 600) for name in ("non_saturating", "relativistic"))
+    assert_allclose(paired, free, atol=1e-5)
+    assert np.hypot(*free.T)[-130:].max() > 0.9  # One turn takes 4 pi / 0.1 steps.
+    for weight in (0.3, 1.0):
+        rest = np.hypot(*script["dirac"]("relativistic", weight, 600).T)
+        rate = np.real(-weight / 2 + np.emath.sqrt(weight**2 / 4 - 1 / 4))
+        # A critical one, of 1, decays a little more slowly by a factor that grows with the time.
+        assert rest[-1] < 600 * 0.1 * np.exp(0.8 * rate * 600 * 0.1)
 
 
 def test_the_pictures_are_what_the_script_draws(script, tmp_path):

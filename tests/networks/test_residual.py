@@ -99,8 +99,8 @@ def test_it_exports(classes, tmp_path):
     folded = folding.fold(generator)
     assert_allclose(folded(inputs), expected, atol=1e-5)
     folded.export(tmp_path, verbose=False)
-    served = tf.saved_model.load(str(tmp_path)).serve
-    assert_allclose(served(inputs), expected, atol=1e-5)
+    loaded = tf.saved_model.load(str(tmp_path))  # Without it its variables would go.
+    assert_allclose(loaded.serve(inputs), expected, atol=1e-5)
     short = folding.fold(generator, "bfloat16")(inputs)
     assert short.dtype == "float32"
     assert_allclose(short, expected, atol=0.1)
