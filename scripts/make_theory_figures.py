@@ -273,8 +273,8 @@ def penalised():
     figure = Figure((8, 3.4), 100, facecolor="white", layout="constrained")
     left, right = figure.subplots(1, 2)
     for name, weight, color, style in (
-        ("non_saturating", 0.0, figures.BLUE, "-"),
-        ("relativistic", 0.0, figures.ORANGE, "--"),
+        ("minimax", 0.0, figures.BLUE, "-"),
+        ("relativistic", 0.0, figures.ORANGE, "-"),
         ("relativistic", 0.3, figures.GREEN, "-"),
         ("relativistic", 1.0, "black", "-"),
     ):

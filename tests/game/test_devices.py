@@ -48,9 +48,8 @@ PENALISED = {"r1_weight": 0.5, "r2_weight": 0.25, "penalty_every": 2, "ema_decay
 ADAPTIVE = {"augment": ["color", "translation", "cutout"], "augment_target": 0.6}
 FORMS = {
     "pairs": ("plain", "float32", {"generator_loss": "relativistic", **PENALISED}),
-    "augmented": ("plain", "float32", {"augment": ["color", "translation", "cutout"]}),
     "adaptive pairs": (
-        "plain",
+        "mlp",
         "float32",
         {"generator_loss": "relativistic", "instance_noise": 0.1, **ADAPTIVE},
     ),
