@@ -41,6 +41,30 @@ def value(discriminator, p_data, p_g, cell):
     return cell * np.sum(_x_log_y(p_data, discriminator) + _x_log_y(p_g, 1 - discriminator))
 
 
+def pair_value(logits, p_data, p_g, cell):
+    """V(D, G) = E[log sigmoid(l(x) - l(y))] of pairs x ~ p_data, y ~ p_g.
+
+    Among pairs that come in either order, D is to tell (x, y) ~ p_data x p_g from p_g x p_data.
+    The best l is the logit of D*, log p_data - log p_g, plus any constant: then V is
+    -log 2 + JSD(p_data x p_g || p_g x p_data), by step 5 and 6 of Goodfellow et al. 2014 for
+    these two densities of pairs.
+
+    Args:
+        logits: l on the grid.
+        p_data: Density of the data on the grid.
+        p_g: Density of the generator on the grid.
+        cell: Size of a grid cell.
+
+    Returns:
+        Nats, never positive; with the best l from -log 2 to 0.
+
+    Reference: Jolicoeur-Martineau 2018, https://arxiv.org/abs/1807.00734
+    """
+    margins = np.subtract.outer(np.ravel(logits), np.ravel(logits))
+    weights = np.multiply.outer(np.ravel(p_data), np.ravel(p_g))
+    return -(cell**2) * np.sum(weights * np.logaddexp(0.0, -margins))
+
+
 def kl(p, q, cell):
     """KL(p || q) = E_p[log p(x) - log q(x)].
 

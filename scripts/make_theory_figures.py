@@ -17,7 +17,7 @@ from scipy import special
 from gan_keras import theory
 from gan_keras.data.densities import DENSITIES
 from gan_keras.drawing import figures
-from gan_keras.game import losses
+from gan_keras.game import losses, penalties
 from gan_keras.metrics import parzen
 
 FOLDER = Path(__file__).parent.parent / "docs" / "images" / "theory"
@@ -193,7 +193,7 @@ def open_question():
     left.legend(loc="center right", frameon=False)
 
     for name, color in (("non_saturating", figures.BLUE), ("minimax", figures.ORANGE)):
-        steepness = [slope(losses.GENERATOR_LOSSES[name], at, x) for at in distances[1:]]
+        steepness = [slope(losses.OBJECTIVES[name].generator, at, x) for at in distances[1:]]
         right.semilogy(distances[1:], steepness, color=color, label=name.replace("_", "-"))
     right.set(
         xlabel="distance, σ = 0.5", title="|gradient of G's loss in its position|", ylim=(1e-6, 100)
@@ -237,6 +237,82 @@ def windows():
     return pixels(figure)
 
 
+def pairs():
+    """What D is asked about pairs, and how far apart the densities then are."""
+    figure = Figure((8, 3.4), 100, facecolor="white", layout="constrained")
+    left, right = figure.subplots(1, 2)
+    x = np.linspace(-3, 3, 121)
+    logits = special.logit(theory.optimal_discriminator(normal(x, 1, 0.7), normal(x, -1, 0.7)))
+    preferred = special.expit(np.subtract.outer(logits, logits)).T
+    shown = left.pcolormesh(x, x, preferred, vmin=0, vmax=1, cmap="coolwarm_r", rasterized=True)
+    drawn = np.multiply.outer(normal(x, -1, 0.7), normal(x, 1, 0.7))
+    left.contour(x, x, drawn, 4, colors="black", linewidths=0.7)
+    left.plot(x, x, color="0.5", linewidth=0.7)
+    left.set(xlabel="x, real", ylabel="y, generated", title="σ(l*(x) - l*(y)), and where pairs are")
+    figure.colorbar(shown, ax=left)
+
+    places, distances = np.arange(-3, 8, 0.04), np.linspace(0, 5, 26)
+    data = normal(places, 0, 0.7)
+    one, both = [], []
+    for at in distances:
+        other = normal(places, at, 0.7)
+        best = at * (at / 2 - places) / 0.7**2  # log p_data - log p_g
+        one.append(theory.jsd(data, other, 0.04))
+        both.append(theory.pair_value(best, data, other, 0.04) + theory.LOG_4 / 2)
+    right.plot(distances, one, color=figures.BLUE, label="x alone")
+    right.plot(distances, both, color=figures.ORANGE, label="pairs")
+    right.axhline(theory.LOG_4 / 2, color="0.6", linewidth=1, zorder=0)
+    right.annotate("log 2", (5, theory.LOG_4 / 2), (0, 3), textcoords="offset points", ha="right")
+    right.set(xlabel="distance of $p_g$ from $p_{data}$", title="JSD, nats", ylim=(-0.03, 0.78))
+    right.legend(loc="lower right", frameon=False)
+    return pixels(figure)
+
+
+def penalised():
+    """The Dirac example: one generated point θ, D's logit ψx, and the data at 0."""
+    figure = Figure((8, 3.4), 100, facecolor="white", layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for name, weight, color, style in (
+        ("minimax", 0.0, figures.BLUE, "-"),
+        ("relativistic", 0.0, figures.ORANGE, "-"),
+        ("relativistic", 0.3, figures.GREEN, "-"),
+        ("relativistic", 1.0, "black", "-"),
+    ):
+        path = dirac(name, weight, 300)
+        label = f"{name.replace('_', '-')}, γ = {weight:g}"
+        left.plot(*path.T, style, color=color, linewidth=1)
+        right.plot(np.hypot(*path.T), style, color=color, label=label)
+    left.plot(0, 0, "o", color="0.3")
+    left.set(xlabel="θ, the generated point", ylabel="ψ, the slope of D", aspect="equal")
+    right.set(xlabel="step", title="distance from the equilibrium", ylim=(-0.03, 2.4))
+    right.legend(loc="upper right", frameon=False, fontsize=figures.SMALL)
+    return pixels(figure)
+
+
+def dirac(name, weight, steps, rate=0.1):
+    """Algorithm 1 with R1 and R2, half the weight each, from (θ, ψ) = (1, 0): (steps + 1, 2)."""
+    objective = losses.OBJECTIVES[name]
+    x, point, slope_of_d = tf.zeros((1, 1)), tf.Variable([[1.0]]), tf.Variable([[0.0]])
+
+    def judge(examples):
+        return slope_of_d * examples
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(objective.discriminator(judge(x), judge(point)))
+            for examples in (x, tf.stop_gradient(tf.identity(point))):
+                loss += weight / 2 * tf.reduce_sum(penalties.zero_centred(judge, examples))
+        slope_of_d.assign_sub(rate * tape.gradient(loss, slope_of_d))
+        with tf.GradientTape() as tape:
+            logits = [judge(x), judge(point)][not objective.in_pairs :]
+            loss = tf.reduce_sum(objective.generator(*logits))
+        point.assign_sub(rate * tape.gradient(loss, point))
+        return tf.concat([point, slope_of_d], axis=1)[0]
+
+    return np.array([(1.0, 0.0), *(step().numpy() for _ in range(steps))])
+
+
 def plot(across, up):
     figure = Figure((6.4, 3.4), 100, facecolor="white", layout="constrained")
     axes = figure.add_subplot()
@@ -261,6 +337,8 @@ PICTURES = {
     "08-end": end,
     "09-open-question": open_question,
     "10-windows": windows,
+    "11-pairs": pairs,
+    "12-penalties": penalised,
 }
 
 

@@ -74,9 +74,9 @@ def test_what_a_page_links_to_exists(page):
 
 
 @both
-def test_ten_steps_with_formula_code_and_picture(page):
+def test_twelve_steps_with_formula_code_and_picture(page):
     texts = steps(page)
-    assert [title.split(".")[0] for title in texts] == [str(n) for n in range(1, 11)]
+    assert [title.split(".")[0] for title in texts] == [str(n) for n in range(1, 13)]
     for title, text in texts.items():
         assert len(FORMULA.findall(text)) == 1, title
         assert len(PICTURE.findall(text)) == 1, title
@@ -159,6 +159,27 @@ def test_the_gradients_of_step_9_are_right(page, script):
     places = np.arange(-3, 9, 0.01)
     assert_allclose(script["slope"](losses.non_saturating, 5.0, places), 20, rtol=1e-3)
     assert 0 < script["slope"](losses.minimax, 5.0, places) < 1e-4
+
+
+def test_the_dirac_example_is_as_step_12_says(script):
+    """Without a penalty it turns; with one, it ends at the rate of the greater eigenvalue.
+
+    By hand: with minimax the distance r stays, up to the size of the steps; with the two others
+    d(r^2)/dt = -2 θψ tanh(θψ/2), which over a turn is -r^4/8: so r^2 = 1/(1 + t/8) from r = 1.
+    """
+    free, paired, turning = (
+        np.hypot(*script["dirac"](name, 0.0, 600).T)
+        for name in ("non_saturating", "relativistic", "minimax")
+    )
+    assert_allclose(paired, free, atol=1e-5)
+    turn = slice(-126, None)  # 4 pi / 0.1 steps.
+    assert_allclose(turning[turn], 1, atol=0.1)
+    assert_allclose(free[turn].mean(), (1 + 53.7 / 8) ** -0.5, rtol=0.05)
+    for weight, steps in ((0.3, 600), (1.0, 200)):
+        rest = np.hypot(*script["dirac"]("relativistic", weight, steps).T)
+        rate = np.real(-weight / 2 + np.emath.sqrt(weight**2 / 4 - 1 / 4))
+        # Where two eigenvalues meet, at 1, a factor comes in that grows with the time.
+        assert rest[-1] < 0.1 * steps * np.exp(0.8 * rate * 0.1 * steps)
 
 
 def test_the_pictures_are_what_the_script_draws(script, tmp_path):

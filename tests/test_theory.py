@@ -90,7 +90,7 @@ def test_far_apart_the_minimax_gradient_vanishes_and_the_other_survives():
     """
     x = tf.constant([[-0.5], [0.0], [0.5]])
     gradients = {}
-    for name, loss in losses.GENERATOR_LOSSES.items():
+    for name, loss in (("minimax", losses.minimax), ("non_saturating", losses.non_saturating)):
         with tf.GradientTape() as tape:
             tape.watch(x)
             total = tf.reduce_sum(loss((8 * x - 16) / (2 * 0.5**2)))
@@ -106,3 +106,21 @@ def test_on_a_plane():
     other = np.exp(-((x - 1) ** 2) / 2) / np.sqrt(2 * np.pi)
     plane = theory.kl(np.outer(one, one), np.outer(other, other), 0.05**2)
     assert_allclose(plane, 2 * 0.5, rtol=1e-6)
+
+
+def test_the_best_logit_of_pairs_is_that_of_d_star_up_to_a_constant():
+    """Step 11: V + log 2 is then the JSD of the two densities of pairs, and no l does better."""
+    cell, x = 0.05, np.arange(-8, 8, 0.05)
+    data = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+    other = np.exp(-(((x - 1) / 1.2) ** 2) / 2) / (1.2 * np.sqrt(2 * np.pi))
+    best = np.log(data) - np.log(other)
+    value = theory.pair_value(best, data, other, cell)
+    pairs = np.multiply.outer(data, other)
+    divergence = theory.jsd(pairs, pairs.T, cell**2)
+    assert_allclose(value + np.log(2), divergence, rtol=1e-6)
+    assert_allclose(theory.pair_value(best + 3, data, other, cell), value, rtol=1e-9)
+    for worse in (0.5 * best, 2 * best, best + 0.3 * np.sin(x)):
+        assert theory.pair_value(worse, data, other, cell) < value - 1e-3
+    # It says more than one example alone does.
+    assert divergence > theory.jsd(data, other, cell)
+    assert theory.pair_value(0 * x, data, other, cell) == pytest.approx(-np.log(2), abs=1e-6)

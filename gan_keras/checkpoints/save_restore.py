@@ -1,6 +1,7 @@
 """Saving and restoring all that a run needs to go on as if it had never stopped.
 
-That is the networks, both optimizers and the step. All noise and the order of the data follow
+That is the networks, both optimizers, the step, and the probability of an adaptive
+augmentation. All noise and the order of the data follow
 from the seed and the step, so that no other random state exists.
 """
 
@@ -95,6 +96,8 @@ def manager(gan, workdir, keep):
     }
     if gan.ema_generator:
         parts[AVERAGE] = gan.ema_generator
+    if gan.augmentation.probability is not None:
+        parts["augmentation"] = gan.augmentation
     return Checkpoints(tf.train.Checkpoint(**parts), directory(workdir), keep)
 
 

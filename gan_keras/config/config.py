@@ -10,16 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gan_keras import files
-from gan_keras.config import best_score, bounds
+from gan_keras.config import best_score, checks
 from gan_keras.config import file as config_file
+from gan_keras.config.checks import AUGMENTATIONS, DENSITIES
 from gan_keras.config.presets import PRESETS
 from gan_keras.errors import UsageError, UserError
 
 CONFIG_FILE = "config.json"
 SCORES_FOLDER = "scores"  # In a run's folder: what gan-keras-evaluate found.
-
-# Data sets whose density is known, and the length of their vectors.
-DENSITIES = {"gaussians_1d": 1, "ring": 2, "grid": 2}
 
 # A resumed run may change how long it trains, how often it reports, and by what the same numbers
 # are computed; all else would make it another run.
@@ -39,11 +37,9 @@ MAY_CHANGE = (
     "on_collapse",
 )
 
-# Networks whose D sees each example alone: no statistics of the batch, and no dropout.
-ALONE = ("plain", "mlp", "points")
-NETWORKS = ("dcgan", "plain", "mlp", "maxout", "points")
+NETWORKS = ("dcgan", "plain", "residual", "mlp", "maxout", "points")
 PRIORS = ("normal", "uniform")
-GENERATOR_LOSSES = ("non_saturating", "minimax")
+GENERATOR_LOSSES = ("non_saturating", "minimax", "relativistic")
 OPTIMIZERS = ("adam", "momentum")
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
@@ -87,7 +83,8 @@ class Config:
     network: str = _flag("dcgan", "Architecture of generator and discriminator.", choices=NETWORKS)
     width: int = _flag(
         64,
-        "dcgan and plain: filters next to the image; mlp: units of the generator's first layer; "
+        "dcgan and plain: filters next to the image; residual: filters at its size, as 16 for two "
+        "cores and 64 for a GPU; mlp: units of the generator's first layer; "
         "maxout: units of the generator's layers, of which the discriminator has a fifth; "
         "points: units of all layers.",
         least=1,
@@ -105,6 +102,7 @@ class Config:
     )
     latent_dim: int = _flag(100, "Numbers in one latent vector z.", least=1, most=2**16)
     prior: str = _flag("normal", "Distribution of z: N(0, 1), or U[-1, 1].", choices=PRIORS)
+    flip: bool = _flag(False, "Whether each image is also mirrored, left to right: twice the data.")
     batch_size: int = _flag(128, "Real images per update, over all devices.", least=2, most=2**20)
     steps: int = _flag(2000, "Total of training steps, those of earlier runs included.", least=1)
     seed: int = _flag(
@@ -113,7 +111,8 @@ class Config:
     discriminator_steps: int = _flag(1, "Discriminator updates per step: Algorithm 1's k.", least=1)
     generator_loss: str = _flag(
         "non_saturating",
-        "-log D(G(z)), or the saturating log(1 - D(G(z))).",
+        "-log D(G(z)), or the saturating log(1 - D(G(z))); relativistic: both players compare a "
+        "real and a generated image, D by -log sigmoid(l(x) - l(G(z))) of its logits l.",
         choices=GENERATOR_LOSSES,
     )
     # Sønderby et al. 2017.
@@ -123,12 +122,32 @@ class Config:
     instance_noise_steps: int = _flag(
         1, "Steps over which that noise goes to 0, in a line.", least=1
     )
+    # Zhao et al. 2020; Karras et al. 2020, who keep it at 0.6.
+    augment: str = _flag(
+        "",
+        "What is done to all images that D sees, real and generated, for small data sets: a list "
+        f"out of {','.join(AUGMENTATIONS)}.",
+    )
+    augment_target: float = _flag(
+        0.0,
+        "0: that is always done. Above, as 0.6: with a probability that rises from 0 while D is "
+        "surer of real images, by the mean sign of its answers, than this.",
+        least=0.0,
+        below=1.0,
+    )
     ema_decay: float = _flag(
         0.0,
         "Decay per step of an exponential moving average of the generator's weights, which then "
         "samples in its place; 0: none.",
         least=0.0,
         below=1.0,
+    )
+    ema_half_life: float = _flag(
+        0.0,
+        "The same by the number of images after which weights count half, whatever the batch; at "
+        "first the average is over the last quarter of all steps. 0: none.",
+        least=0.0,
+        most=1e12,
     )
     r1_weight: float = _flag(
         0.0,
@@ -214,32 +233,19 @@ class Config:
 
     def __post_init__(self):
         for item in dataclasses.fields(self):
-            bounds.check(item, getattr(self, item.name))
+            checks.value(item, getattr(self, item.name))
         if self.preset not in PRESETS:
             raise UsageError(f"--preset={self.preset}: unknown; choose from {', '.join(PRESETS)}")
         if not self.dataset:
             raise UsageError("--dataset=: empty; name your pictures, as in --dataset=folder:/path")
         of_points = self.dataset in DENSITIES
         best_score.check(self.keep_best, self.evaluate_every, self.dataset, of_points)
-        if self.labelled and of_points:
-            flag = "conditional" if self.conditional else f"clusters={self.clusters}"
-            raise UsageError(f"--{flag}: {self.dataset} has no classes; leave it out")
-        if self.conditional and self.clusters:
-            raise UsageError(
-                f"--clusters={self.clusters}: takes the place of classes; choose --clusters=0 or "
-                "--noconditional"
-            )
-        if self.learning_rate_schedule == "cosine" and self.learning_rate_decay > 1:
-            raise UsageError(
-                f"--learning_rate_decay={self.learning_rate_decay}: not beside "
-                "--learning_rate_schedule=cosine; choose one of them"
-            )
-        if (self.r1_weight or self.r2_weight) and self.network not in ALONE:
-            flag = "r1_weight" if self.r1_weight else "r2_weight"
-            raise UsageError(
-                f"--{flag}={getattr(self, flag)}: the discriminator of {self.network} has no "
-                f"slope of each image alone; choose --network={' or '.join(ALONE)}"
-            )
+        checks.together(self)
+
+    @property
+    def augmentations(self):
+        """The kinds of augmentation, as a tuple of names."""
+        return tuple(filter(None, self.augment.split(",")))
 
     @property
     def labelled(self):

@@ -23,6 +23,9 @@ FAKE_NOISE = 2**33  # `GAN`: instance noise on generated examples that D learns 
 ANSWER_NOISE = 2**34  # `GAN`: instance noise on generated examples whose answers G learns from.
 LABELS = 2**35  # `evaluation`: classes of samples that are scored. Draw EVALUATION.
 DROPOUT = 2**36  # `RowDropout`, a stream of 2^32 seeds for each of up to 16 layers.
+REAL_AUGMENTATION = 2**37  # `GAN`: augmentation of real examples.
+FAKE_AUGMENTATION = 2**38  # `GAN`: of generated examples that D learns from.
+ANSWER_AUGMENTATION = 2**39  # `GAN`: of generated examples whose answers G learns from.
 DENSITY = 2**40  # `data.Points`: examples of training.
 DENSITY_SAMPLE = 2**41  # `data.Points`: examples that no training step sees. Draw 0.
 # Streams told apart by the second half, which is this number; the first half is the seed.
@@ -60,6 +63,9 @@ PAIRS = {
     "ANSWER_NOISE": (_seeds(ANSWER_NOISE), DRAWS),
     "LABELS": (_seeds(LABELS), _one(EVALUATION)),
     "DROPOUT": (range(DROPOUT, DROPOUT + DROPOUT_LAYERS * 2**32), DRAWS),
+    "REAL_AUGMENTATION": (_seeds(REAL_AUGMENTATION), DRAWS),
+    "FAKE_AUGMENTATION": (_seeds(FAKE_AUGMENTATION), DRAWS),
+    "ANSWER_AUGMENTATION": (_seeds(ANSWER_AUGMENTATION), DRAWS),
     # Up to the seed of `EXAMPLES`, below.
     "DENSITY": (range(DENSITY, DENSITY + 2**36), DRAWS),
     "DENSITY_SAMPLE": (_seeds(DENSITY_SAMPLE), _one(0)),

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from gan_keras.config import random_streams
 from gan_keras.data import order, storage
+from gan_keras.data.mirror import Mirrored
 from gan_keras.data.subset import Part
 from gan_keras.errors import UsageError
 
@@ -140,6 +141,11 @@ class Images:
         """Returns the images of these numbers, (n,) int64, as a data set of their own."""
         labels = self.read_labels and (lambda: self.read_labels()[numbers])
         return dataclasses.replace(self, rows=Part(self.rows, numbers), read_labels=labels)
+
+    def mirrored(self):
+        """Returns these images and, with numbers from `count` on, their mirror images."""
+        labels = self.read_labels and (lambda: np.tile(self.read_labels(), 2))
+        return dataclasses.replace(self, rows=Mirrored(self.rows), read_labels=labels)
 
     def describe(self):
         """Returns what the data are, in a line."""

@@ -1,11 +1,31 @@
-"""The exponential moving average of the generator's weights, from which a GAN samples.
+"""The average of G's weights over the steps, which samples in G's place.
+
+The players circle around the equilibrium, and the average is nearer to it than they are.
 
 References:
-    Yazıcı et al. 2018, https://arxiv.org/abs/1806.04498
-    Shamir and Zhang 2013, https://arxiv.org/abs/1212.1824
+    Yazıcı et al. 2018, https://arxiv.org/abs/1806.04498; Shamir and Zhang 2013,
+    https://arxiv.org/abs/1212.1824
 """
 
+import keras
 import tensorflow as tf
+
+
+def copy_of(generator):
+    """Returns a copy that has the same weights at first."""
+    copy = keras.models.clone_model(generator)
+    copy.set_weights(generator.get_weights())
+    return copy
+
+
+def decay_of(half_life, batch_size):
+    """Returns the decay per step by which weights count half after so many images; of 0: 0.
+
+    Args:
+        half_life: Images, >= 0.
+        batch_size: Images per step.
+    """
+    return 0.5 ** (batch_size / half_life) if half_life else 0.0
 
 
 def updates(gan):

@@ -1,15 +1,22 @@
 """Generative adversarial networks as Keras models."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from gan_keras.config.random_streams import ANSWER_NOISE, FAKE_NOISE, LATENTS, REAL_NOISE
+from gan_keras.config import random_streams
 from gan_keras.game import average, compiled_step, penalties
 from gan_keras.game import finite_check as health
-from gan_keras.game.losses import GENERATOR_LOSSES, discriminator_loss
+from gan_keras.game.augmentation import Augmentation
+from gan_keras.game.losses import OBJECTIVES, share_of_global_mean
 from gan_keras.game.priors import COMPILED, PRIORS, normal
+
+# What is drawn for what D sees: the stream of its noise, and that of its augmentation.
+REAL = random_streams.REAL_NOISE, random_streams.REAL_AUGMENTATION
+FAKE = random_streams.FAKE_NOISE, random_streams.FAKE_AUGMENTATION
+ANSWER = random_streams.ANSWER_NOISE, random_streams.ANSWER_AUGMENTATION
 
 METRICS = ("d_loss", "g_loss", "value", "d_real", "d_fake")
 
@@ -25,21 +32,25 @@ class GAN(keras.Model):
     same latent vector however many devices share the batch, and after any restart.
 
     Metrics, as means over the steps since they were reset: `d_loss` and `g_loss` (nats),
-    `value` (V(D, G) = -d_loss), `d_real` and `d_fake` (D(x) and D(G(z)), probabilities).
+    `value` (V(D, G) = -d_loss), `d_real` and `d_fake` (D(x) and D(G(z)), probabilities; of the
+    two in each pair, if the loss compares pairs).
 
     Args:
         generator: Model from latents (batch, latent_dim) to images.
         discriminator: Model from images to logits (batch, 1).
         prior: `normal` or `uniform`.
-        generator_loss: `non_saturating` or `minimax`.
+        generator_loss: A key of `losses.OBJECTIVES`: `non_saturating`, `minimax` or, for both
+            players, `relativistic`.
         discriminator_steps: k, the discriminator's updates per step.
         instance_noise: Standard deviation, at step 0, of Gaussian noise on all that D sees.
             Densities with little in common (V near 0) then overlap, and G learns the way to
             data that it never makes. 0 is Algorithm 1 as it stands.
         instance_noise_steps: Steps in which that noise goes to 0, in a line.
+        augment: What happens to all images that D sees: keys of `augmentation.KINDS`.
+        augment_target: What E[sign] of D at real images is kept at by the probability of that;
+            0: it always happens.
         ema_decay: Decay per step of an exponential moving average of G's weights, which then
-            samples in G's place: the players circle around the equilibrium, and the average
-            is nearer to it than they are. 0: none.
+            samples in G's place (`average`). 0: none.
         r1_weight: Weight of half the squared slope of D at real examples, in D's loss.
         r2_weight: The same at generated examples.
         penalty_every: Steps between two such penalties, each so many times as heavy.
@@ -52,8 +63,6 @@ class GAN(keras.Model):
         Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661
         Instance noise: Sønderby et al. 2017, https://arxiv.org/abs/1610.04490; Arjovsky and
         Bottou 2017, https://arxiv.org/abs/1701.04862
-        Averaging: Yazıcı et al. 2018, https://arxiv.org/abs/1806.04498; Shamir and Zhang 2013,
-        https://arxiv.org/abs/1212.1824
     """
 
     def __init__(
@@ -66,6 +75,8 @@ class GAN(keras.Model):
         discriminator_steps: int = 1,
         instance_noise: float = 0.0,
         instance_noise_steps: int = 1,
+        augment: Sequence[str] = (),
+        augment_target: float = 0.0,
         ema_decay: float = 0.0,
         r1_weight: float = 0.0,
         r2_weight: float = 0.0,
@@ -78,11 +89,15 @@ class GAN(keras.Model):
         self.discriminator = discriminator
         self.prior = prior
         self.generator_loss = generator_loss
+        self.objective = OBJECTIVES[generator_loss]
         self.discriminator_steps = discriminator_steps
         self.instance_noise = instance_noise
         self.instance_noise_steps = instance_noise_steps
+        self.augmentation = Augmentation(augment, augment_target)
         self.ema_decay = ema_decay
-        self.ema_generator = _copy(generator) if ema_decay else None
+        self.ema_generator = average.copy_of(generator) if ema_decay else None
+        if r1_weight or r2_weight:
+            penalties.refuse_batch_statistics(discriminator)
         self.r1_weight = r1_weight
         self.r2_weight = r2_weight
         self.penalty_every = penalty_every
@@ -145,14 +160,11 @@ class GAN(keras.Model):
             latents = self._draw_latents(tf.shape(real)[0], i)
             with tf.GradientTape() as generator_tape:
                 fake = self.generate(latents, labels, training=True)
-            self._update_discriminator(
-                self._blur(real, REAL_NOISE, i),
-                self._blur(tf.stop_gradient(fake), FAKE_NOISE, i),
-                labels,
-            )
+            real = self._seen(real, REAL, i)
+            self._update_discriminator(real, self._seen(tf.stop_gradient(fake), FAKE, i), labels)
         # The last fakes are a draw from p_z that serves both players: D was updated on them,
         # and G now answers to that D. It saves a pass through the generator.
-        self._update_generator(fake, labels, generator_tape)
+        self._update_generator(real, fake, labels, generator_tape)
         self.steps.assign_add(1)
 
     def _rounds(self, data):
@@ -175,53 +187,26 @@ class GAN(keras.Model):
         with tf.GradientTape() as tape:
             real_logits = self.judge(real, labels, training=True)
             fake_logits = self.judge(fake, labels, training=True)
-            losses = discriminator_loss(real_logits, fake_logits)
-            loss = self.discriminator_optimizer.scale_loss(_share_of_global_mean(losses))
+            losses = self.objective.discriminator(real_logits, fake_logits)
+            loss = self.discriminator_optimizer.scale_loss(share_of_global_mean(losses))
         variables = self.discriminator.trainable_variables
-        gradients = self._penalise(tape.gradient(loss, variables), real, fake, labels)
+        gradients = penalties.add(self, tape.gradient(loss, variables), real, fake, labels)
         self._apply(self.discriminator_optimizer, gradients, variables, "d_loss", losses)
         self.trackers["d_loss"].update_state(losses)
         self.trackers["value"].update_state(-losses)
-        self.trackers["d_real"].update_state(tf.sigmoid(real_logits))
-        self.trackers["d_fake"].update_state(tf.sigmoid(fake_logits))
+        d_real, d_fake = self.objective.probabilities(real_logits, fake_logits)
+        self.trackers["d_real"].update_state(d_real)
+        self.trackers["d_fake"].update_state(d_fake)
+        self.augmentation.adapt(d_real)
 
-    def _penalise(self, gradients, real, fake, labels):
-        """Adds the penalties' gradients in those steps that have one."""
-        weighted = [(self.r1_weight, real), (self.r2_weight, fake)]
-        weighted = [(weight, examples) for weight, examples in weighted if weight]
-
-        def penalised():
-            with tf.GradientTape() as tape:
-                losses = tf.add_n(
-                    [
-                        weight * penalties.zero_centred(lambda x: self.judge(x, labels, True), each)
-                        for weight, each in weighted
-                    ]
-                )
-                loss = _share_of_global_mean(self.penalty_every * losses)
-                loss = self.discriminator_optimizer.scale_loss(loss)
-            added = tape.gradient(loss, self.discriminator.trainable_variables)
-            return [
-                gradient if more is None else gradient + more
-                for gradient, more in zip(gradients, added, strict=True)
-            ]
-
-        if not weighted:
-            return gradients
-        if self.penalty_every == 1:
-            return penalised()
-        # A conditional of the graph: steps without a penalty do not pay for it.
-        due = self.steps.value % self.penalty_every == 0
-        return tf.cond(due, penalised, lambda: gradients)
-
-    def _update_generator(self, fake, labels, generator_tape):
+    def _update_generator(self, real, fake, labels, generator_tape):
         # The chain rule in two parts, d loss / d fake and d fake / d weights, so that the
         # gradients of D's weights, which nobody needs here, are never computed.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(fake)
-            fake_logits = self.judge(self._blur(fake, ANSWER_NOISE), labels, training=True)
-            losses = GENERATOR_LOSSES[self.generator_loss](fake_logits)
-            loss = self.generator_optimizer.scale_loss(_share_of_global_mean(losses))
+            fake_logits = self.judge(self._seen(fake, ANSWER), labels, training=True)
+            losses = self.objective.generator(*self._opposite(real, labels), fake_logits)
+            loss = self.generator_optimizer.scale_loss(share_of_global_mean(losses))
         variables = self.generator.trainable_variables
         gradients = generator_tape.gradient(
             fake, variables, output_gradients=tape.gradient(loss, fake)
@@ -229,6 +214,10 @@ class GAN(keras.Model):
         averages = self._statistics()
         self._apply(self.generator_optimizer, gradients, variables, "g_loss", losses, averages)
         self.trackers["g_loss"].update_state(losses)
+
+    def _opposite(self, real, labels):
+        """[The logits of real examples] where G's loss compares with them, and [] elsewhere."""
+        return [self.judge(real, labels, training=True)] if self.objective.in_pairs else []
 
     def _apply(self, optimizer, gradients, variables, name, losses, statistics=()):
         """Updates the weights; if losses or gradients are not finite, nothing goes on."""
@@ -242,7 +231,17 @@ class GAN(keras.Model):
         return [each.value for each in states if each.dtype == "float32"]
 
     def _draw_latents(self, count, i):
-        return self._draw(PRIORS[self.prior], count, [self.latent_dim], LATENTS, i)
+        return self._draw(PRIORS[self.prior], count, [self.latent_dim], random_streams.LATENTS, i)
+
+    def _seen(self, examples, streams, i=0):
+        """What D sees of examples in this step: augmented, with noise on them."""
+        noise, augmentation = streams
+
+        def uniform(count):
+            draws = self._draw(PRIORS["uniform"], tf.shape(examples)[0], [count], augmentation, i)
+            return (draws + 1.0) / 2.0
+
+        return self._blur(self.augmentation(examples, draw=uniform), noise, i)
 
     def _blur(self, examples, stream, i=0):
         """Adds the instance noise of this step."""
@@ -298,6 +297,8 @@ class GAN(keras.Model):
             "discriminator_steps": self.discriminator_steps,
             "instance_noise": self.instance_noise,
             "instance_noise_steps": self.instance_noise_steps,
+            "augment": self.augmentation.kinds,
+            "augment_target": self.augmentation.target,
             "ema_decay": self.ema_decay,
             "r1_weight": self.r1_weight,
             "r2_weight": self.r2_weight,
@@ -327,18 +328,3 @@ class GAN(keras.Model):
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
-
-
-def _copy(generator):
-    copy = keras.models.clone_model(generator)
-    copy.set_weights(generator.get_weights())
-    return copy
-
-
-def _share_of_global_mean(losses):
-    """This replica's share of the mean over the global batch.
-
-    Optimizers add up the replicas' gradients: this is the one place that divides by their
-    number.
-    """
-    return tf.reduce_mean(losses) / tf.distribute.get_strategy().num_replicas_in_sync

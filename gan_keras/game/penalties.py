@@ -8,6 +8,23 @@ References:
 from collections.abc import Callable
 
 import tensorflow as tf
+from keras import layers
+
+from gan_keras.game.losses import share_of_global_mean
+
+
+def refuse_batch_statistics(discriminator):
+    """Refuses a D that a penalty means nothing for: one that sees examples beside each other.
+
+    Raises:
+        ValueError: it has a batch normalisation, whose layer the message names.
+    """
+    for layer in discriminator._flatten_layers():
+        if isinstance(layer, layers.BatchNormalization):
+            raise ValueError(
+                f"a penalty needs a discriminator that sees each example alone, and {layer.name} "
+                "normalises by the batch; leave it out, or set r1_weight=0 and r2_weight=0"
+            )
 
 
 def zero_centred(judge: Callable[[tf.Tensor], tf.Tensor], examples: tf.Tensor) -> tf.Tensor:
@@ -28,3 +45,43 @@ def zero_centred(judge: Callable[[tf.Tensor], tf.Tensor], examples: tf.Tensor) -
         logits = judge(examples)
     slopes = tape.gradient(logits, examples)
     return 0.5 * tf.reduce_sum(tf.square(slopes), axis=range(1, slopes.shape.rank))
+
+
+def add(gan, gradients, real, fake, labels):
+    """Adds the penalties' gradients to those of D's loss, in the steps that have a penalty.
+
+    Args:
+        gan: A GAN, with `r1_weight`, `r2_weight` and `penalty_every`.
+        gradients: Of D's loss by its weights, scaled as D's optimizer has it.
+        real, fake: What D sees in this step.
+        labels: Their labels, or None.
+
+    Returns:
+        Gradients, as given.
+    """
+    weighted = [(gan.r1_weight, real), (gan.r2_weight, fake)]
+    weighted = [(weight, examples) for weight, examples in weighted if weight]
+
+    def penalised():
+        with tf.GradientTape() as tape:
+            losses = tf.add_n(
+                [
+                    weight * zero_centred(lambda x: gan.judge(x, labels, True), each)
+                    for weight, each in weighted
+                ]
+            )
+            loss = share_of_global_mean(gan.penalty_every * losses)
+            loss = gan.discriminator_optimizer.scale_loss(loss)
+        added = tape.gradient(loss, gan.discriminator.trainable_variables)
+        return [
+            gradient if more is None else gradient + more
+            for gradient, more in zip(gradients, added, strict=True)
+        ]
+
+    if not weighted:
+        return gradients
+    if gan.penalty_every == 1:
+        return penalised()
+    # A conditional of the graph: steps without a penalty do not pay for it.
+    due = gan.steps.value % gan.penalty_every == 0
+    return tf.cond(due, penalised, lambda: gradients)

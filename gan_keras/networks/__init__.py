@@ -12,7 +12,7 @@ import keras
 
 from gan_keras.config import Config
 from gan_keras.errors import UsageError
-from gan_keras.networks import dcgan, labels, maxout, mlp, plain, points
+from gan_keras.networks import dcgan, labels, maxout, mlp, plain, points, residual
 from gan_keras.networks.convolution import DoublingConv2DTranspose, HalvingConv2D
 from gan_keras.networks.initial_weights import WeightSeeds
 from gan_keras.networks.labels import classes_of, frequencies_of, set_frequencies
@@ -31,7 +31,14 @@ __all__ = [
     "set_frequencies",
 ]
 
-NETWORKS = {"dcgan": dcgan, "plain": plain, "mlp": mlp, "maxout": maxout, "points": points}
+NETWORKS = {
+    "dcgan": dcgan,
+    "plain": plain,
+    "residual": residual,
+    "mlp": mlp,
+    "maxout": maxout,
+    "points": points,
+}
 
 # Keras' policies: float32 weights, and layers that compute in the shorter type.
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}

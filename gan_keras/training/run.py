@@ -11,7 +11,7 @@ from gan_keras import config as configs
 from gan_keras.distribution import strategy as strategies
 from gan_keras.drawing import grid
 from gan_keras.errors import UserError
-from gan_keras.game import GAN, ConditionalGAN, optimizers
+from gan_keras.game import GAN, ConditionalGAN, decay_of, optimizers
 from gan_keras.training import (
     callbacks,
     devices,
@@ -25,6 +25,11 @@ from gan_keras.training import (
 from gan_keras.training.plan import make_plan
 
 NEIGHBOURS = 256  # Real examples that tell what is near: 32,640 pairs, a third of a second at most.
+# Fields of a Config that are arguments of a GAN.
+GAME = (
+    *("prior", "generator_loss", "discriminator_steps", "instance_noise", "instance_noise_steps"),
+    *("augment_target", "r1_weight", "r2_weight", "penalty_every", "seed"),
+)
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +76,7 @@ def _train(plan):
         images = data.load(
             config, cache_dir=workdir / "data", resumes=checkpoints.any_saved(workdir)
         )
+        images = images.mirrored() if config.flip else images
         saved, first = _resume(plan, gan)
         if first >= plan.last:
             return Outcome(first, first, stopped=False)
@@ -136,16 +142,9 @@ def build(config, classes=0, jit_compile=False):
     gan = (ConditionalGAN if classes else GAN)(
         generator,
         discriminator,
-        prior=config.prior,
-        generator_loss=config.generator_loss,
-        discriminator_steps=config.discriminator_steps,
-        instance_noise=config.instance_noise,
-        instance_noise_steps=config.instance_noise_steps,
-        ema_decay=config.ema_decay,
-        r1_weight=config.r1_weight,
-        r2_weight=config.r2_weight,
-        penalty_every=config.penalty_every,
-        seed=config.seed,
+        augment=config.augmentations,
+        ema_decay=config.ema_decay or decay_of(config.ema_half_life, config.batch_size),
+        **{name: getattr(config, name) for name in GAME},
     )
     rate = config.learning_rate
     gan.compile(
@@ -268,6 +267,7 @@ def describe(config: configs.Config, workdir: str | os.PathLike) -> str:
     with plan.strategy.scope():
         gan = build(config, len(names))
     images = data.load(config)
+    images = images.mirrored() if config.flip else images
     batch = next(iter(images.batches(config.batch_size, config.seed)))
     return "\n".join(
         [

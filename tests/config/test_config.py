@@ -120,7 +120,7 @@ def test_the_length_of_a_cosine_may_not_change():
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"r1_weight": 1.0}, "--r1_weight=1.0: .*; choose --network=plain or mlp"),
+        ({"r1_weight": 1.0}, "--r1_weight=1.0: .*; choose --network=plain or residual"),
         ({"network": "maxout", "r2_weight": 1.0}, "--r2_weight=1.0: .* maxout"),
         (
             {"keep_best": "jsd", "evaluate_every": 1},
@@ -136,6 +136,17 @@ def test_the_length_of_a_cosine_may_not_change():
             {"learning_rate_schedule": "cosine", "learning_rate_decay": 1.5},
             "--learning_rate_decay=1.5: not beside --learning_rate_schedule=cosine",
         ),
+        (
+            {"ema_half_life": 1e3, "ema_decay": 0.9},
+            "--ema_half_life=1000.0: not beside --ema_decay",
+        ),
+        (
+            {"augment": "color,rotate"},
+            "--augment=color,rotate: rotate is unknown; choose from color",
+        ),
+        ({"augment_target": 0.6}, "--augment_target=0.6: nothing is augmented; give --augment="),
+        ({"augment": "color", "dataset": "ring"}, "--augment: ring has points, not images"),
+        ({"flip": True, "dataset": "ring"}, "--flip: ring has points, not images"),
     ],
 )
 def test_what_does_not_go_together(fields, said):
@@ -171,11 +182,21 @@ def test_any_other_change_is_refused_with_the_difference(field):
         "conditional": True,
         "learning_rate_schedule": "cosine",
         "beta_2": 0.25,
+        "flip": True,
+        "augment": "cutout",
+        "augment_target": 0.25,
     }.get(field, 17)
     stored = PENALISED if field.startswith(("r1", "r2")) else DIGITS
+    stored = dataclasses.replace(DIGITS, augment="color") if field == "augment_target" else stored
     wanted = dataclasses.replace(stored, **{field: other})
     with pytest.raises(UsageError) as caught:
         configs.check_resumable(stored, wanted, "runs/x")
     message = str(caught.value)
     assert message.startswith("--workdir=runs/x: ")
     assert f"{field} {getattr(DIGITS, field)!r} -> {other!r}" in message
+
+
+def test_kinds_of_augmentation_are_a_list():
+    assert DIGITS.augmentations == ()
+    both = dataclasses.replace(DIGITS, augment="translation,color")
+    assert both.augmentations == ("translation", "color")

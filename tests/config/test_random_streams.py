@@ -134,6 +134,17 @@ def test_a_training_step_draws_from_its_streams(drawn, seed, prior):
     assert drawn == expected
 
 
+def test_augmentation_draws_from_its_streams(drawn):
+    pair = networks.build("mlp", shape=(8, 8, 1), latent_dim=3, width=4, seed=0)
+    gan = GAN(*pair, augment=["color"], discriminator_steps=2, seed=LAST_SEED)
+    gan.compile(keras.optimizers.SGD(), keras.optimizers.SGD())
+    drawn.clear()
+    gan.train_step((tf.zeros([2, 8, 8, 1]),) * 2)
+    each = (streams.LATENTS, streams.REAL_AUGMENTATION, streams.FAKE_AUGMENTATION)
+    expected = [(stream + LAST_SEED, i) for i in range(2) for stream in each]
+    assert drawn == [*expected, (streams.ANSWER_AUGMENTATION + LAST_SEED, 0)]
+
+
 def test_the_streams_of_existing_runs_are_what_they_were():
     """A run that an earlier version began has drawn from these."""
     noise = (streams.LATENTS, streams.REAL_NOISE, streams.FAKE_NOISE, streams.ANSWER_NOISE)

@@ -185,3 +185,22 @@ def test_a_worker_reads_its_own_images_and_no_others(monkeypatch):
     order = seen(numbered(50), 3, 8, seed=3, start=2).reshape(3, 8)
     np.testing.assert_array_equal(np.concatenate(mine).reshape(3, 4), order[:, 4:])
     assert set(read) <= set(seen(numbered(50), 9, 8, seed=3, start=2).reshape(9, 8)[:, 4:].ravel())
+
+
+def test_mirrored_images_come_as_often_as_the_images():
+    """Twice the data, in one order; pixels, labels and what is read for pictures agree."""
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (10, 3, 4, 1), np.uint8)
+    classes = np.arange(10) // 4
+    images = batches.Images("random", storage.Memory(pixels), read_labels=lambda: classes)
+    mirrored = images.mirrored()
+    assert mirrored.count == 20
+    both = np.concatenate([pixels, pixels[:, :, ::-1]])
+    np.testing.assert_array_equal(mirrored.rows.read(np.arange(20)), both)
+    np.testing.assert_array_equal(mirrored.labels(), np.tile(classes, 2))
+    steps = list(mirrored.batches(5, seed=3, labels=True).take(4))
+    found = np.rint((np.concatenate([x for x, _ in steps]) + 1) * 127.5).astype(np.uint8)
+    labels = np.concatenate([y for _, y in steps])
+    order = [next(i for i in range(20) if np.array_equal(both[i], image)) for image in found]
+    assert sorted(order) == list(range(20))
+    np.testing.assert_array_equal(labels, np.tile(classes, 2)[order])

@@ -68,10 +68,14 @@ def test_a_generator_step_moves_no_discriminator_weight(network):
 
 
 @pytest.mark.parametrize("prior", PRIORS)
-@pytest.mark.parametrize("generator_loss", ["non_saturating", "minimax"])
+@pytest.mark.parametrize("generator_loss", ["non_saturating", "minimax", "relativistic"])
 @pytest.mark.parametrize("k", [1, 3])
 def test_a_step_is_algorithm_1(k, generator_loss, prior):
     """Against the algorithm written out with probabilities, one plain tape per update."""
+
+    def right(real, fake):
+        return tf.sigmoid(real - fake)  # That D prefers the real one of each pair.
+
     arguments = {"generator_loss": generator_loss, "discriminator_steps": k, "prior": prior}
     gan, plain = make(seed=7, **arguments), make(seed=7)
     fit(gan, 2, k=k)
@@ -82,15 +86,20 @@ def test_a_step_is_algorithm_1(k, generator_loss, prior):
             x = real[step] if k == 1 else real[step][i]
             z = PRIORS[prior]((BATCH, LATENTS), seed=[7, step * k + i])
             with tf.GradientTape() as tape:
-                d_real = tf.sigmoid(plain.discriminator(x))
-                d_fake = tf.sigmoid(plain.discriminator(plain.generator(z)))
+                logits = plain.discriminator(x), plain.discriminator(plain.generator(z))
+                d_real, d_fake = map(tf.sigmoid, logits)
                 loss = -tf.reduce_mean(tf.math.log(d_real)) - tf.reduce_mean(
                     tf.math.log(1 - d_fake)
                 )
+                if generator_loss == "relativistic":
+                    loss = -tf.reduce_mean(tf.math.log(right(*logits)))
             descend(tape, loss, plain.discriminator, rate)
         with tf.GradientTape() as tape:
-            d_fake = tf.sigmoid(plain.discriminator(plain.generator(z)))
-            if generator_loss == "minimax":
+            logits = plain.discriminator(x), plain.discriminator(plain.generator(z))
+            d_fake = tf.sigmoid(logits[1])
+            if generator_loss == "relativistic":
+                loss = -tf.reduce_mean(tf.math.log(1 - right(*logits)))
+            elif generator_loss == "minimax":
                 loss = tf.reduce_mean(tf.math.log(1 - d_fake))
             else:
                 loss = -tf.reduce_mean(tf.math.log(d_fake))
@@ -174,6 +183,26 @@ def test_metrics_are_means_over_the_steps():
         "g_loss": -np.log(fake).mean(),
         "d_real": real.mean(),
         "d_fake": fake.mean(),
+    }
+    assert logs.keys() == expected.keys()
+    for name, number in expected.items():
+        assert_allclose(logs[name], number, rtol=1e-5, err_msg=name)
+
+
+def test_metrics_of_pairs_are_those_of_the_comparison():
+    gan = make(g_rate=0.0, d_rate=0.0, generator_loss="relativistic")
+    logs = {name: value[0] for name, value in fit(gan, 3).items()}
+    real = gan.discriminator(REAL[: 3 * BATCH]).numpy()
+    noise = np.concatenate([PRIORS["normal"]((BATCH, LATENTS), seed=[0, i]) for i in range(3)])
+    fake = gan.discriminator(gan.generator(noise)).numpy()
+    right = 1 / (1 + np.exp(fake - real))
+    value = np.log(right).mean()
+    expected = {
+        "d_loss": -value,
+        "value": value,
+        "g_loss": -np.log(1 - right).mean(),
+        "d_real": right.mean(),
+        "d_fake": 1 - right.mean(),
     }
     assert logs.keys() == expected.keys()
     for name, number in expected.items():

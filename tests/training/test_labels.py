@@ -13,12 +13,15 @@ from gan_keras.cli import train
 from gan_keras.evaluation.judge import generate
 from tests.conftest import LABELLED
 
+# All that is beside the labels: penalties, a cosine and an average are the preset's.
+BESIDE = ("--generator_loss=relativistic", "--augment=color,translation,cutout", "--flip")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Folder of a run of 20 steps with labels, penalties, a cosine and an average."""
+    """Folder of a run of 20 steps with labels, and everything that can stand beside them."""
     workdir = tmp_path_factory.mktemp("run") / "labelled"
-    flags = ("--steps=20", "--checkpoint_every=10", "--sample_every=20")
+    flags = (*BESIDE, "--steps=20", "--checkpoint_every=10", "--sample_every=20")
     assert train.run([*LABELLED, *flags, f"--workdir={workdir}"]) == 0
     return workdir
 
@@ -41,7 +44,7 @@ def test_it_resumes_to_the_bit(run):
 
 
 def test_the_length_of_its_cosine_stays(run, capsys):
-    assert train.run([*LABELLED, "--steps=30", f"--workdir={run}"]) == 2
+    assert train.run([*LABELLED, *BESIDE, "--steps=30", f"--workdir={run}"]) == 2
     assert "steps 20 -> 30" in capsys.readouterr().err
 
 
@@ -57,7 +60,7 @@ def test_its_generator_is_given_labels_to_be_judged(run):
 
 def test_two_devices_do_what_one_does(run, tmp_path, program):
     """As of runs without labels: Adam amplifies rounding, up to its rate where nothing else is."""
-    flags = (*LABELLED, "--steps=20", "--virtual_devices=2", f"--workdir={tmp_path}")
+    flags = (*LABELLED, *BESIDE, "--steps=20", "--virtual_devices=2", f"--workdir={tmp_path}")
     done = program("train", *flags)
     assert done.returncode == 0, done.stderr
     one, two = (tf.train.load_checkpoint(str(each / "checkpoints")) for each in (run, tmp_path))

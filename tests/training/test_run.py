@@ -13,6 +13,7 @@ from numpy.testing import assert_array_equal
 
 from gan_keras.cli import train
 from gan_keras.config import config as configs
+from gan_keras.game import augmentation
 from tests import workers
 from tests.conftest import SMALL
 
@@ -50,11 +51,17 @@ def assert_same(first, second):
         (),
         ("--network=mlp", "--discriminator_steps=2", "--prior=uniform", "--generator_loss=minimax"),
         MAXOUT,
+        (
+            *("--network=mlp", "--generator_loss=relativistic", "--flip", "--ema_half_life=100"),
+            *("--augment=color,translation,cutout", "--augment_target=0.01", "--r1_weight=0.1"),
+            "--discriminator_learning_rate=0.01",
+        ),
     ],
-    ids=["dcgan", "mlp", "maxout"],
+    ids=["dcgan", "mlp", "maxout", "pairs"],
 )
-def test_n_then_m_steps_are_n_plus_m_to_the_bit(flags, tmp_path, capsys):
+def test_n_then_m_steps_are_n_plus_m_to_the_bit(flags, tmp_path, capsys, monkeypatch):
     """Other intervals too, so that other numbers of steps share a call."""
+    monkeypatch.setattr(augmentation, "RISE", 1000)  # So that the probability leaves 0.
 
     def run(folder, *more):
         assert train.run([*SMALL, *flags, f"--workdir={tmp_path / folder}", *more]) == 0
@@ -65,6 +72,8 @@ def test_n_then_m_steps_are_n_plus_m_to_the_bit(flags, tmp_path, capsys):
     said = run("halves", "--steps=37", "--log_every=3", "--sample_every=7")
     assert "resumes from step 17, to step 37" in said
     assert_same(tmp_path / "whole", tmp_path / "halves")
+    adapted = [each for name, each in saved(tmp_path / "whole").items() if "augmentation" in name]
+    assert [0 < float(each) < 1 for each in adapted] == [True] * ("--flip" in flags)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

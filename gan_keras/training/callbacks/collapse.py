@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from gan_keras import networks
 from gan_keras.config import random_streams
-from gan_keras.game import GENERATOR_LOSSES, PRIORS
+from gan_keras.game import PRIORS
 from gan_keras.metrics import duplicates
 from gan_keras.training.callbacks.samples import Grid
 
@@ -137,7 +137,9 @@ def _norms(gan, latents, labels):
     weights = gan.generator.trainable_variables
     with tf.GradientTape() as tape:
         fake_logits = gan.judge(gan.generate(latents, labels), labels)
-        loss = tf.reduce_mean(GENERATOR_LOSSES[gan.generator_loss](fake_logits))
+        # In pairs with themselves: real ones that D prefers would double the slope at most.
+        opposite = [tf.stop_gradient(fake_logits)] if gan.objective.in_pairs else []
+        loss = tf.reduce_mean(gan.objective.generator(*opposite, fake_logits))
     gradients = tape.gradient(loss, weights)
     return tf.linalg.global_norm(gradients), tf.linalg.global_norm([w.value for w in weights])
 

@@ -3,8 +3,7 @@
 import dataclasses
 
 import numpy as np
-import tensorflow as tf
-from scipy import special
+from scipy import optimize, special
 
 from gan_keras import evaluation, theory
 from gan_keras.drawing import figures
@@ -88,7 +87,7 @@ class Density:
             generated = self._generate(gan, self._quantiles(gan, self.count, 0.5 / self.count))
         p_g = _estimate(generated[:, 0], x, np.hypot(blur, BANDWIDTH * density.sigmas.min()))
         seen = (p_data + p_g) / 2 >= LEAST_DENSITY * self._peak(x)
-        d = self._probability(gan, x[:, None])[:, 0]
+        d = self._probability(gan, x[:, None], generated)[:, 0]
         d_star = theory.optimal_discriminator(p_data, p_g)
         return p_data, p_g, np.where(seen, d, np.nan), np.where(seen, d_star, np.nan)
 
@@ -111,16 +110,37 @@ class Density:
         edges = np.linspace(low, high, HEAT_CELLS + 1)
         x, y = np.meshgrid((edges[1:] + edges[:-1]) / 2, (edges[1:] + edges[:-1]) / 2)
         places = np.stack([x.ravel(), y.ravel()], axis=1)
-        d = self._probability(gan, places).reshape(x.shape)
+        d = self._probability(gan, places, generated).reshape(x.shape)
         return figures.plane(self.real, generated[:SHOWN], (low, high, low, high), d, title)
 
     def _generate(self, gan, latents):
         return gan(latents, training=False).numpy() * self.points.scale
 
-    def _probability(self, gan, places):
-        """D(x) = sigmoid(logit)."""
+    def _probability(self, gan, places, generated):
+        """D(x) = sigmoid(logit), float (n, 1) at so many places.
+
+        Of a game of pairs logits are known up to a constant: it is chosen so that the mean of D
+        over data and samples is 1/2, as that of D* is.
+        """
+        logits = self._logits(gan, places)
+        if gan.objective.in_pairs:
+            seen = [self._logits(gan, each) for each in (self.real, generated)]
+            logits -= _middle(*seen)
+        return special.expit(logits)
+
+    def _logits(self, gan, places):
         inputs = (places / self.points.scale).astype(np.float32)
-        return tf.sigmoid(gan.discriminator(inputs, training=False)).numpy()
+        return gan.discriminator(inputs, training=False).numpy()
+
+
+def _middle(real, fake):
+    """The number c for which the mean of sigmoid(logit - c), half over each, is 1/2."""
+
+    def excess(c):
+        return special.expit(real - c).mean() + special.expit(fake - c).mean() - 1.0
+
+    low, high = (end(real.min(), fake.min(), real.max(), fake.max()) for end in (min, max))
+    return optimize.brentq(excess, low, high) if low < high else low
 
 
 def _blurred(mixture, deviation):

@@ -68,7 +68,7 @@ def test_charts_of_the_theory(events):
     (category,) = layout.category
     assert category.title == "Theory"
     patterns = [tag for chart in category.chart for tag in chart.multiline.tag]
-    assert patterns == ["^value$", "^jsd(_lower_bound)?$", "^d_(real|fake)$"]
+    assert patterns == ["^value$", "^(jsd|jsd_lower_bound)$", "^d_(real|fake)$"]
 
 
 @pytest.mark.parametrize("preset", configs.DENSITIES)

@@ -1,0 +1,70 @@
+"""Every form of the game on two devices: the weights are those of one, up to rounding.
+
+With plain gradient descent, which amplifies no rounding; in a process of its own, since devices
+are set up once.
+"""
+
+import json
+import subprocess
+import sys
+
+SCRIPT = """
+import json, sys
+import keras, numpy as np, tensorflow as tf
+from gan_keras import networks
+from gan_keras.game import ConditionalGAN
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+random = np.random.default_rng(0)
+real = random.uniform(-1, 1, (24, 8, 8, 3)).astype("float32")
+labels = random.integers(0, 3, 24)
+
+def trained(network, precision, devices, **arguments):
+    strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)])
+    with strategy.scope():
+        pair = networks.build(
+            network, shape=(8, 8, 3), latent_dim=4, width=8, seed=0, precision=precision, classes=3
+        )
+        gan = ConditionalGAN(*pair, seed=5, **arguments)
+        gan.compile(keras.optimizers.SGD(0.02), keras.optimizers.SGD(0.02))
+    before = [w.numpy() for w in gan.weights]
+    data = tf.data.Dataset.from_tensor_slices((real, labels)).repeat().batch(8)
+    gan.fit(data, steps_per_epoch=3, verbose=0, shuffle=False)
+    after = [w.numpy() for w in gan.weights]
+    floats = [i for i, w in enumerate(after) if w.dtype == "float32"]
+    return (np.concatenate([np.ravel(each[i]) for i in floats]) for each in (before, after))
+
+found = {}
+for name, (network, precision, arguments) in json.loads(sys.argv[1]).items():
+    before, one = trained(network, precision, 1, **arguments)
+    _, two = trained(network, precision, 2, **arguments)
+    found[name] = [np.abs(one - two).max().item(), np.abs(one - before).max().item()]
+print(json.dumps(found))
+"""
+
+PENALISED = {"r1_weight": 0.5, "r2_weight": 0.25, "penalty_every": 2, "ema_decay": 0.9}
+ADAPTIVE = {"augment": ["color", "translation", "cutout"], "augment_target": 0.6}
+FORMS = {
+    "pairs": ("plain", "float32", {"generator_loss": "relativistic", **PENALISED}),
+    "adaptive pairs": (
+        "mlp",
+        "float32",
+        {"generator_loss": "relativistic", "instance_noise": 0.1, **ADAPTIVE},
+    ),
+    "residual": ("residual", "float32", PENALISED),
+}
+
+
+def test_two_devices_do_what_one_does():
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, json.dumps(FORMS)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    for name, (gap, moved) in json.loads(done.stdout).items():
+        assert moved > 1e-3, name
+        assert gap < 1e-6, name
