@@ -2,10 +2,11 @@
 
 The policy:
 
-- Nothing waits for company. A batch is what is there when a thread becomes free, in the order in
-  which it came; a lone request is run at once, and as it is.
+- Nothing waits for company: a lone request is run at once, and as it is. What comes meanwhile is
+  the next batch, in the order in which it came.
 - Only small requests for the signatures that this package exports are joined: each of their rows
-  depends on itself alone, so that a picture has the same bytes in any company.
+  depends on itself alone, so that a picture has the same bytes in any company. One of more than
+  LARGE rows takes a thread of its own, and holds up none of them.
 - A batch of several requests is filled up to one of `contract.ALLOWED_BATCH_SIZES`, which the
   warm-up has run, by repeating its last row. At least half of it was asked for: where fewer rows
   wait, the first of them fill the next smaller size.
@@ -22,14 +23,10 @@ import numpy as np
 from gan_keras.exporting import contract
 from gan_keras.serving.request_error import RequestError
 
-# Batches of one signature that run at a time: one computes while the other's answers are sent.
-# More of them would be smaller, and a call costs as much of the interpreter's time as ten rows.
-AT_ONCE = 2
-
-
 # Bytes of requests that are joined, and of replies that are written in the event loop, which has
 # no time for more.
 SMALL = 2**14
+LARGE = 16  # rows; from there on a batch of several is hardly quicker than one after the other
 
 
 class Batches:
@@ -53,6 +50,8 @@ class Batches:
         Raises:
             RequestError: the graph refuses these rows.
         """
+        if _rows(arrays) > LARGE:
+            return await self._workers.run(_alone, signature, arrays)
         line = self._lines.get(signature)
         if line is None:
             line = self._lines[signature] = _Line(signature, self._workers)
@@ -62,7 +61,7 @@ class Batches:
 class _Request:
     def __init__(self, arrays):
         self.arrays = arrays
-        self.rows = max(len(array) for array in arrays.values())
+        self.rows = _rows(arrays)
         self.answer = asyncio.get_running_loop().create_future()
         self.batch = None  # (all requests of it, its CancellationManager) once it runs
 
@@ -73,15 +72,13 @@ class _Line:
         self._signature, self._workers = weakref.ref(signature), workers
         self._sizes = [size for size in contract.ALLOWED_BATCH_SIZES if size <= signature.most_rows]
         self._waiting = {}  # of _Request, as an ordered set
-        self._running = set()  # tasks
+        self._running = None  # the task of `_run`; two batches at a time would be smaller ones
 
     async def predict(self, arrays):
         request = _Request(arrays)
         self._waiting[request] = None
-        if len(self._running) < AT_ONCE:
-            task = asyncio.get_running_loop().create_task(self._run(self._signature()))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run(self._signature()))
         try:
             return await request.answer
         except asyncio.CancelledError:
@@ -128,6 +125,14 @@ class _Line:
         for request in waiting[:count]:
             del self._waiting[request]
         return waiting[:count]
+
+
+def _rows(arrays):
+    return max(len(array) for array in arrays.values())
+
+
+def _alone(signature, arrays, manager):
+    return signature(arrays, manager=manager)
 
 
 def padded(rows, sizes):

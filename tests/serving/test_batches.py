@@ -9,7 +9,7 @@ import pytest
 
 from gan_keras.exporting import contract
 from gan_keras.serving import batches
-from gan_keras.serving.batches import AT_ONCE, Batches, padded
+from gan_keras.serving.batches import LARGE, Batches, padded
 from gan_keras.serving.limits import Limits
 from gan_keras.serving.request_error import RequestError, invalid
 from gan_keras.serving.servable import Servable
@@ -59,30 +59,16 @@ def ask(joined, signature, *seeds):
     return asyncio.ensure_future(joined.predict(signature, {"seed": np.array(seeds)}))
 
 
-async def full(joined, signature, seed=100):
-    """Lets a request run in each of the places that a signature has."""
-    running = []
-    for number in range(AT_ONCE):
-        running.append(ask(joined, signature, seed + number))
-        await until(lambda: len(signature.calls) == len(running))
+async def busy(joined, signature):
+    """Lets a request run, until `signature.opened` is set."""
+    running = ask(joined, signature, 100)
+    await until(lambda: signature.calls)
     return running
 
 
 @pytest.mark.parametrize(
     ("rows", "size"),
-    [
-        (1, 1),
-        (2, 4),
-        (4, 4),
-        (5, 0),
-        (7, 0),
-        (8, 16),
-        (17, 0),
-        (31, 0),
-        (32, 64),
-        (64, 64),
-        (65, 0),
-    ],
+    [(1, 1), (2, 4), (4, 4), (5, 0), (7, 0), (8, 16), (17, 0), (31, 0), (32, 64), (65, 0)],
 )
 def test_at_least_half_of_a_batch_was_asked_for(rows, size):
     assert padded(rows, contract.ALLOWED_BATCH_SIZES) == size
@@ -91,13 +77,10 @@ def test_at_least_half_of_a_batch_was_asked_for(rows, size):
 def test_a_lone_request_runs_at_once_and_as_it_is():
     async def main(joined):
         signature = Doubling()
-        running = await full(joined, signature)
-        assert signature.calls == [[100], [101]]  # each of them alone, while the other runs
         signature.opened.set()
-        await asyncio.gather(*running)
         answer = await ask(joined, signature, 1, 2, 3, 4, 5)
         assert answer["twice"].tolist() == [2, 4, 6, 8, 10]
-        assert signature.calls[2:] == [[1, 2, 3, 4, 5]]
+        assert signature.calls == [[1, 2, 3, 4, 5]]
 
     run(main)
 
@@ -105,18 +88,18 @@ def test_a_lone_request_runs_at_once_and_as_it_is():
 def test_what_waits_is_joined_in_order_and_each_gets_its_own_rows():
     async def main(joined):
         signature = Doubling()
-        running = await full(joined, signature)
+        running = await busy(joined, signature)
         waiting = [ask(joined, signature, 0, 1), *(ask(joined, signature, n) for n in range(2, 10))]
         await settled()
-        assert len(signature.calls) == AT_ONCE
+        assert len(signature.calls) == 1
         signature.opened.set()
         answers = await asyncio.gather(*waiting)
         assert [answer["twice"].tolist() for answer in answers] == [
             [0, 2],
             *([2 * n] for n in range(2, 10)),
         ]
-        assert signature.calls[AT_ONCE:] == [[*range(10), *[9] * 6]]
-        await asyncio.gather(*running)
+        assert signature.calls[1:] == [[*range(10), *[9] * 6]]
+        await running
 
     run(main)
 
@@ -124,27 +107,33 @@ def test_what_waits_is_joined_in_order_and_each_gets_its_own_rows():
 def test_a_batch_is_no_larger_than_one_request_may_be():
     async def main(joined):
         signature = Doubling(most_rows=5)
-        await full(joined, signature)
+        await busy(joined, signature)
         waiting = [ask(joined, signature, n) for n in range(6)]
         await settled()
         signature.opened.set()
         await asyncio.gather(*waiting)
-        assert sorted(signature.calls[AT_ONCE:]) == [[0, 1, 2, 3], [4, 5, 5, 5]]
+        assert signature.calls[1:] == [[0, 1, 2, 3], [4, 5, 5, 5]]
 
     run(main)
 
 
-def test_a_large_request_goes_alone():
+def test_a_large_request_holds_up_no_small_one():
+    large, small = Doubling(), Doubling()
+    small.opened.set()
+
+    class Both(Doubling):
+        def __call__(self, arrays, outputs=(), manager=None):
+            return (large if len(arrays["seed"]) > LARGE else small)(arrays)
+
     async def main(joined):
-        signature = Doubling()
-        await full(joined, signature)
-        large = ask(joined, signature, *range(1000))
-        after = ask(joined, signature, 7)
-        await settled()
-        signature.opened.set()
-        assert len((await large)["twice"]) == 1000
-        assert (await after)["twice"].tolist() == [14]
-        assert sorted(map(len, signature.calls[AT_ONCE:])) == [1, 1000]
+        signature = Both()
+        held = [ask(joined, signature, *range(n, n + LARGE + 1)) for n in range(2)]
+        await until(lambda: len(large.calls) == 2)  # each of them in a thread of its own
+        for n in range(4):
+            assert (await ask(joined, signature, n))["twice"].tolist() == [2 * n]
+        assert not any(each.done() for each in held)
+        large.opened.set()
+        assert [len(answer["twice"]) for answer in await asyncio.gather(*held)] == [LARGE + 1] * 2
 
     run(main)
 
@@ -152,7 +141,7 @@ def test_a_large_request_goes_alone():
 def test_a_bad_row_fails_its_own_request_only():
     async def main(joined):
         signature = Doubling()
-        await full(joined, signature)
+        await busy(joined, signature)
         waiting = [ask(joined, signature, n) for n in (1, 2, -3, 4)]
         await settled()
         signature.opened.set()
@@ -160,7 +149,7 @@ def test_a_bad_row_fails_its_own_request_only():
         assert [type(answer) for answer in answers] == [dict, dict, RequestError, dict]
         assert answers[2].code == grpc.StatusCode.INVALID_ARGUMENT
         assert [answers[n]["twice"].tolist() for n in (0, 1, 3)] == [[2], [4], [8]]
-        assert signature.calls[AT_ONCE:] == [[1, 2, -3, 4], [1], [2], [-3], [4]]
+        assert signature.calls[1:] == [[1, 2, -3, 4], [1], [2], [-3], [4]]
 
     run(main)
 
@@ -175,7 +164,7 @@ def test_a_failure_of_the_server_fails_the_batch_and_no_later_one():
 
     async def main(joined):
         signature = Failing()
-        await full(joined, signature)
+        await busy(joined, signature)
         waiting = [ask(joined, signature, n) for n in (1, 2)]
         await settled()
         signature.opened.set()
@@ -186,39 +175,18 @@ def test_a_failure_of_the_server_fails_the_batch_and_no_later_one():
     run(main)
 
 
-def test_a_slow_request_holds_up_nobody_beside_it():
-    async def main(joined):
-        slow, quick = Doubling(), Doubling()
-        quick.opened.set()
-
-        class Both(Doubling):
-            def __call__(self, arrays, outputs=(), manager=None):
-                return (slow if 1 in arrays["seed"] else quick)(arrays)
-
-        signature = Both()
-        held = ask(joined, signature, 1)
-        await until(lambda: slow.calls)
-        for n in range(2, 6):
-            assert (await ask(joined, signature, n))["twice"].tolist() == [2 * n]
-        assert not held.done()
-        slow.opened.set()
-        await held
-
-    run(main)
-
-
 def test_who_gives_up_is_not_computed_and_takes_nobody_along():
     async def main(joined):
         signature = Doubling()
-        running = await full(joined, signature)
+        running = await busy(joined, signature)
         given_up, kept = ask(joined, signature, 1), ask(joined, signature, 2)
         await settled()
         given_up.cancel()
         await settled()
         signature.opened.set()
         assert (await kept)["twice"].tolist() == [4]
-        assert signature.calls[AT_ONCE:] == [[2]]
-        await asyncio.gather(*running)
+        assert signature.calls[1:] == [[2]]
+        await running
 
     run(main)
 
@@ -234,12 +202,12 @@ def test_a_batch_is_cancelled_when_all_of_its_callers_have_gone():
 
     async def main(joined):
         signature = Held()
-        await full(joined, signature)
+        await busy(joined, signature)
         first, second = ask(joined, signature, 1), ask(joined, signature, 2)
         await settled()
         signature.opened.set()
-        await until(lambda: len(signature.calls) > AT_ONCE)
-        assert signature.calls[AT_ONCE:] == [[1, 2, 2, 2]]
+        await until(lambda: len(signature.calls) > 1)
+        assert signature.calls[1:] == [[1, 2, 2, 2]]
         manager = signature.managers[-1]
         first.cancel()
         await settled()
@@ -274,9 +242,7 @@ def test_a_seed_has_the_same_bytes_alone_and_in_company(exported, monkeypatch):
             )
             assert max(sizes) > 1
             for seeds, answer in zip(asked, answers, strict=True):
-                alone = [
-                    signature({"seed": seeds[n : n + 1]})[output][0] for n in range(len(seeds))
-                ]
+                alone = [signature({"seed": seeds[[n]]})[output][0] for n in range(len(seeds))]
                 assert [bytes(row) for row in answer[output]] == [bytes(row) for row in alone]
 
     run(main)

@@ -14,7 +14,7 @@ from tensorflow_serving.apis import predict_pb2
 
 from gan_keras.exporting import contract
 from gan_keras.serving import servable, server
-from gan_keras.serving.batches import AT_ONCE
+from gan_keras.serving.batches import LARGE
 from gan_keras.serving.limits import Limits
 from gan_keras.serving.settings import ModelSettings
 from tests.serving.harness import place, serving, until
@@ -154,21 +154,22 @@ def test_a_body_that_does_not_come(hasty):
 
 def test_overload(models, gate):
     opened, waiting = gate
-    body = {"signature_name": "sample", "instances": [7]}
-    call = message("sample", contract.MODEL_NAME, seed=[7])
+    seeds = [7] * (LARGE + 1)  # of requests that are not joined
+    body = {"signature_name": "sample", "instances": seeds}
+    call = message("sample", contract.MODEL_NAME, seed=seeds)
     with (
         concurrent.futures.ThreadPoolExecutor() as pool,
-        serving(*models, limits=Limits(requests=AT_ONCE)) as running,
+        serving(*models, limits=Limits(requests=THREADS)) as running,
     ):
         try:
             over_rest = pool.submit(running.ask, "POST", PREDICT, body)
-            over_grpc = [running.predict.Predict.future(call) for _ in range(AT_ONCE - 1)]
-            until(lambda: len(waiting) == AT_ONCE)
+            over_grpc = [running.predict.Predict.future(call) for _ in range(THREADS - 1)]
+            until(lambda: len(waiting) == THREADS)
             # Who has no place is told so at once, over both protocols.
             for _ in range(5):
                 status, answer = running.ask("POST", PREDICT, body)
                 assert status == 429
-                assert f"{AT_ONCE} requests are under way" in answer["error"]
+                assert f"{THREADS} requests are under way" in answer["error"]
                 full = code(running.predict.Predict, call)
                 assert full == grpc.StatusCode.RESOURCE_EXHAUSTED
             assert running.ask("GET", "/v1/models/generator")[0] == 200  # status goes on
