@@ -109,7 +109,15 @@ class Served(tf.Module):
         return {contract.PNG_BYTES: _each(tf.io.encode_png, pictures, tf.TensorSpec([], tf.string))}
 
     def _draw(self, latents, label):
-        return self._images(latents if label is None else [latents, label])
+        # TensorFlow multiplies a lone row by a way of its own, which rounds otherwise. Beside
+        # another one it gets the bytes that it has in any batch.
+        rows = tf.shape(latents)[0]
+        missing = tf.maximum(2 - rows, 0)
+        latents = tf.concat([latents, tf.zeros([missing, self._latent_dim])], axis=0)
+        if label is None:
+            return self._images(latents)[:rows]
+        label = tf.concat([label, tf.zeros([missing], tf.int64)], axis=0)
+        return self._images([latents, label])[:rows]
 
     def _latents_of(self, seed):
         return self._prior([self._latent_dim], seed=tf.stack([seed, SERVED]))

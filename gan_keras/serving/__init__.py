@@ -2,7 +2,7 @@
 
 `settings` says which models, `servable` is one loaded version, `models` keeps the versions in
 step with their folders. `limits` says how much is taken on: `connections` and `bodies` hold to
-it while a request comes in, `workers` while it is computed. `grpc_service` and `rest` are the two
-protocols (`json_tensors` the second one's values), `reports` logs what callers can cause,
-`server` runs it all.
+it while a request comes in, `workers` while it is computed; `batches` joins what waits.
+`grpc_service` and `rest` are the two protocols, `tensors` and `json_tensors` their values,
+`reports` logs what callers can cause, `server` runs it all.
 """

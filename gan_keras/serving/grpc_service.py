@@ -3,7 +3,6 @@
 import functools
 
 import grpc
-import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
@@ -13,6 +12,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from gan_keras.serving import batches, tensors
 from gan_keras.serving.bodies import Bodies, BodyTooLarge
 from gan_keras.serving.reports import rarely
 from gan_keras.serving.request_error import RequestError, invalid, one_line
@@ -21,12 +21,13 @@ SIGNATURES_FIELD = "signature_def"
 IDLE_SECONDS, OLD_SECONDS = 300, 3600  # of a connection; clients connect again by themselves
 
 
-def server(models, workers, limits):
+def server(models, workers, batches, limits):
     """Returns a grpc.aio server with both services, without a port.
 
     Args:
         models: The Models.
         workers: The Workers for predictions.
+        batches: The Batches, of these workers.
         limits: The Limits.
     """
     made = grpc.aio.server(
@@ -49,7 +50,7 @@ def server(models, workers, limits):
         ],
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(models, workers, limits), made
+        PredictionService(models, workers, batches, limits), made
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(models), made)
     return made
@@ -71,12 +72,18 @@ class _Receiving(grpc.aio.ServerInterceptor):
 
     def __init__(self, bodies):
         self._bodies = bodies
+        self._made = {}  # handlers by method
 
     async def intercept_service(self, continuation, handler_call_details):
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return None
+        method = handler_call_details.method
+        if method not in self._made:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return None  # nor kept: a caller may think of any number of names
+            self._made[method] = self._receiving(handler)
+        return self._made[method]
 
+    def _receiving(self, handler):
         async def answer(_, context):
             try:
                 async with self._bodies.receive(_message(context)) as raw:
@@ -139,14 +146,21 @@ async def _of_other_models(self, request):
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Predict and GetModelMetadata."""
 
-    def __init__(self, models, workers, limits):
-        self._models, self._workers, self._limits = models, workers, limits
+    def __init__(self, models, workers, batches, limits):
+        self._models, self._workers, self._batches = models, workers, batches
+        self._limits = limits
 
     @_answered
     async def Predict(self, request):
         servable = _chosen(self._models, request, "find")
         async with self._workers.admit():
-            return await self._workers.run(_predict, servable, self._limits, request)
+            signature = servable.signature(request.model_spec.signature_name, self._limits)
+            if not signature.joins or request.ByteSize() > batches.SMALL:
+                return await self._workers.run(_predict, servable, signature, request)
+            arrays = signature.decode(request.inputs)
+            chosen = signature.choose(request.output_filter)
+            outputs = await self._batches.predict(signature, arrays)
+            return _response(servable, signature, {name: outputs[name] for name in chosen})
 
     @_answered
     async def GetModelMetadata(self, request):
@@ -197,12 +211,15 @@ def _chosen(models, request, what):
     )
 
 
-def _predict(servable, limits, request, manager=None):
-    signature = servable.signature(request.model_spec.signature_name, limits)
+def _predict(servable, signature, request, manager=None):
     results = signature(signature.decode(request.inputs), request.output_filter, manager)
+    return _response(servable, signature, results)
+
+
+def _response(servable, signature, results):
     response = predict_pb2.PredictResponse(model_spec=_spec(servable, signature.name))
     for name, array in results.items():
-        response.outputs[name].CopyFrom(tf.make_tensor_proto(array))
+        tensors.fill(response.outputs[name], array)
     return response
 
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from google.protobuf import json_format
 
 from gan_keras.serving import grpc_service, json_tensors
+from gan_keras.serving.batches import SMALL
 from gan_keras.serving.bodies import Bodies, BodyTooLarge
 from gan_keras.serving.reports import rarely
 from gan_keras.serving.request_error import RequestError, invalid, not_found, one_line
@@ -42,12 +43,13 @@ PATHS = {
 _PARSING = threading.Lock()
 
 
-def application(models, workers, limits, connections):
+def application(models, workers, batches, limits, connections):
     """Returns the aiohttp application.
 
     Args:
         models: The Models.
         workers: The Workers for predictions.
+        batches: The Batches, of these workers.
         limits: The Limits.
         connections: The Connections.
     """
@@ -75,13 +77,26 @@ def application(models, workers, limits, connections):
             async with bodies.receive(request.content.readany) as body:
                 with connections.answering(request.protocol):
                     async with workers.admit():
-                        return _reply(await workers.run(_predict, servable, limits, body))
+                        return _reply(await predict(servable, body))
         except BodyTooLarge:
             raise web.HTTPRequestEntityTooLarge(limits.body_bytes, 0) from None
         except RequestError as error:
             if error.code == grpc.StatusCode.DEADLINE_EXCEEDED and body is None:
                 raise web.HTTPRequestTimeout(text=str(error)) from None
             raise
+
+    async def predict(servable, body):
+        """Returns the JSON text of the reply; what takes long happens in a thread."""
+        if len(body) > SMALL:
+            signature, arrays, by_row = await workers.run(_parsed_alone, servable, limits, body)
+        else:
+            signature, arrays, by_row = _parsed(servable, limits, body)
+        if len(body) > SMALL or not signature.joins:
+            return await workers.run(_predict, signature, arrays, by_row)
+        results = await batches.predict(signature, arrays)
+        if sum(map(_weight, results.values())) > SMALL:
+            return await workers.run(_encoded, results, by_row)
+        return json_tensors.reply(results, by_row)
 
     app = web.Application(client_max_size=limits.body_bytes, middlewares=[_errors])
     app.router.add_route("*", "/{path:.*}", answer)
@@ -135,13 +150,29 @@ async def _errors(request, handler):
         return _error(500, f"the server failed: {type(error).__name__}")
 
 
-def _predict(servable, limits, body, manager=None):
+def _parsed(servable, limits, body):
+    """Returns what a body asks for: signature, arrays by name, whether the reply is by row."""
+    request = json_tensors.parse(body, limits.values)
+    signature = servable.signature(request.get("signature_name"), limits)
+    return signature, json_tensors.arrays(signature, request), "instances" in request
+
+
+def _parsed_alone(servable, limits, body, manager):
     with _PARSING:
-        request = json_tensors.parse(body, limits.values)
-        signature = servable.signature(request.get("signature_name"), limits)
-        arrays, by_row = json_tensors.arrays(signature, request), "instances" in request
-        del request
+        return _parsed(servable, limits, body)
+
+
+def _predict(signature, arrays, by_row, manager):
     return json_tensors.reply(signature(arrays, manager=manager), by_row)
+
+
+def _encoded(results, by_row, manager):
+    return json_tensors.reply(results, by_row)
+
+
+def _weight(array):
+    """About the bytes of an array in JSON."""
+    return sum(map(len, array.ravel())) if array.dtype == object else 8 * array.size
 
 
 def _metadata(servable):

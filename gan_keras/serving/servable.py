@@ -11,6 +11,7 @@ from tensorflow.python.eager.cancellation import CancellationManager, Cancellati
 from tensorflow_serving.apis import prediction_log_pb2
 
 from gan_keras.exporting import contract, digests
+from gan_keras.serving import tensors
 from gan_keras.serving.limits import UNLIMITED
 from gan_keras.serving.request_error import RequestError, invalid, one_line
 
@@ -93,6 +94,7 @@ class Servable:
         self._saved_model = tf.saved_model.load(str(folder))
         self._signatures = dict(self._saved_model.signatures)
         self.signature_defs = _signature_defs(folder)
+        self._made = {}  # Signature by its name and its limits
         self.warmups = self._warm(Path(folder, contract.WARMUP_FILE))
 
     def _warm(self, file):
@@ -124,7 +126,10 @@ class Servable:
                 f"model `{self.name}` version {self.version} has no signature `{name}`;"
                 f" it has {_listing(sorted(self._signatures))}",
             )
-        return Signature(name, self._signatures[name], limits)
+        key = name, limits
+        if key not in self._made:
+            self._made[key] = Signature(name, self._signatures[name], limits)
+        return self._made[key]
 
 
 class Signature:
@@ -135,6 +140,8 @@ class Signature:
         # Sorted, as a SavedModel keeps no order of its own.
         self.inputs = dict(sorted(function.structured_input_signature[1].items()))
         self.outputs = sorted(function.structured_outputs)
+        self.most_rows = limits.rows
+        self.joins = _joins(name, function)
         self._function, self._limits = function, limits
 
     def check(self, shapes_and_dtypes):
@@ -155,7 +162,7 @@ class Signature:
                     f"input `{name}`: dtype {getattr(dtype, 'name', dtype)} received,"
                     f" {spec.dtype.name} expected"
                 )
-            if min(shape, default=0) < 0 or not spec.shape.is_compatible_with(shape):
+            if min(shape, default=0) < 0 or not _fits(shape, spec.shape):
                 raise invalid(f"input `{name}`: shape {shape} received, {spec.shape} expected")
             # An empty batch would hang TensorFlow Serving's batching, and is never meant.
             if shape and shape[0] == 0:
@@ -192,7 +199,7 @@ class Signature:
         arrays = {}
         for name, proto in protos.items():
             try:
-                arrays[name] = tf.make_ndarray(proto)
+                arrays[name] = tensors.array(proto, self.inputs[name].dtype)
             except (TypeError, ValueError):
                 raise invalid(
                     f"input `{name}`: the values do not fill shape {tuple(claims[name][0])}"
@@ -227,6 +234,39 @@ class Signature:
             return {name: _numpy(results[name]) for name in chosen}
         except tf.errors.OpError as error:
             raise RequestError(GRPC_CODES[error.error_code], one_line(error)) from None
+
+
+def _joins(name, function):
+    """Whether each row of this package's signature depends on itself alone, to the last bit.
+
+    In bfloat16 a product of matrices is added up in another order in a batch of another size.
+    """
+    inputs, outputs = function.structured_input_signature[1], function.structured_outputs
+    return (
+        name in OWN_SIGNATURES
+        and inputs.keys() <= OWN_INPUTS.keys()
+        and all(_by_row(spec.shape) for spec in [*inputs.values(), *outputs.values()])
+        and not _has_bfloat16(function.graph.as_graph_def(add_shapes=False))
+    )
+
+
+def _by_row(shape):
+    return bool(shape.rank) and shape[0] is None
+
+
+def _has_bfloat16(graph):
+    nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
+    return any(each.type == tf.bfloat16 for node in nodes for each in node.attr.values())
+
+
+def _fits(shape, expected):
+    """Whether a tuple is a shape that a TensorShape allows; TensorFlow's own answer is slow."""
+    if expected.rank is None:
+        return True
+    dims = expected.as_list()
+    return len(dims) == len(shape) and all(
+        dim is None or dim == size for dim, size in zip(dims, shape, strict=True)
+    )
 
 
 def _numpy(tensor):

@@ -124,6 +124,7 @@ async def serve(
         UserError: there is nothing to serve, or a port was taken meanwhile.
     """
     from gan_keras.serving import edited_config
+    from gan_keras.serving.batches import Batches
     from gan_keras.serving.models import Models
     from gan_keras.serving.workers import Workers
 
@@ -131,14 +132,15 @@ async def serve(
     limits = limits.fitted()
     models = Models(settings, limits.load_seconds, allow_foreign_models)
     workers, drains = Workers(limits), []
+    batches = Batches(workers)
     try:
         if not await _unless(stop, models.load(allow_unavailable_labels)):
             return
         if grpc_at:
-            drains.append(await _grpc(models, workers, limits, grpc_at))
+            drains.append(await _grpc(models, workers, batches, limits, grpc_at))
             logger.info("gRPC on %s", grpc_at)
         if rest_at:
-            drains.append(await _rest(models, workers, limits, rest_at))
+            drains.append(await _rest(models, workers, batches, limits, rest_at))
             logger.info("REST on http://%s", rest_at)
         logger.info("next: %s", _next_command(settings[0].name, grpc_at, rest_at))
         follow = [models.keep_up(poll_seconds)] if poll_seconds else []
@@ -170,11 +172,11 @@ async def _unless(stop, work):
         await asyncio.gather(working, stopping, return_exceptions=True)
 
 
-async def _grpc(models, workers, limits, listener):
+async def _grpc(models, workers, batches, limits, listener):
     """Starts gRPC; returns what drains it."""
     from gan_keras.serving import grpc_service
 
-    server = grpc_service.server(models, workers, limits)
+    server = grpc_service.server(models, workers, batches, limits)
     listener.socket.close()  # gRPC opens its own
     try:
         server.add_insecure_port(str(listener))
@@ -189,7 +191,7 @@ def _taken(flag, listener, why):
     return UserError(f"--{flag}: {listener}: {why}; end the other server or give another --{flag}")
 
 
-async def _rest(models, workers, limits, listener):
+async def _rest(models, workers, batches, limits, listener):
     """Starts REST; returns what drains it."""
     from aiohttp import web
 
@@ -202,7 +204,7 @@ async def _rest(models, workers, limits, listener):
     quiet.setLevel(logging.CRITICAL)
     connections = Connections(limits)
     runner = web.AppRunner(
-        rest.application(models, workers, limits, connections),
+        rest.application(models, workers, batches, limits, connections),
         access_log=None,
         logger=quiet,
         keepalive_timeout=limits.body_seconds,  # for the headers of each request too

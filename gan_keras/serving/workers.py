@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import contextlib
+import functools
 import os
 
 import grpc
@@ -68,14 +69,24 @@ class Workers:
         A caller that leaves before the end cancels the manager, a CancellationManager; the
         thread counts as taken until the function has returned.
         """
+        return await self.run_next(lambda manager: functools.partial(function, *arguments, manager))
+
+    async def run_next(self, take):
+        """Calls what `take(manager)` returns in a thread, as soon as one is free; see `run`.
+
+        `take` is called in the event loop once there is a thread; nothing runs if it returns
+        nothing.
+        """
         await self._free.acquire()
         manager = CancellationManager()
         self._running.add(manager)
         try:
-            work = asyncio.get_running_loop().run_in_executor(
-                self._threads, function, *arguments, manager
-            )
-        except RuntimeError:  # closed
+            function = take(manager)
+            if not function:
+                self._freed(manager)
+                return None
+            work = asyncio.get_running_loop().run_in_executor(self._threads, function)
+        except Exception:  # closed
             self._freed(manager)
             raise
         work.add_done_callback(lambda done: self._freed(manager, done))

@@ -1,13 +1,16 @@
 """`benchmarks.serve`: the clients' load by a clock of our own, the server, and the table."""
 
 import itertools
-from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import tensorflow as tf
 from numpy.testing import assert_array_equal
+from tensorflow_serving.apis import predict_pb2
 
-from benchmarks import load, runner, serve
+from benchmarks import load, runner, serve, wire
 from gan_keras.errors import UserError
+from gan_keras.exporting import contract
 
 
 def test_requests_that_end_in_the_measurement_count():
@@ -21,29 +24,42 @@ def test_requests_that_end_in_the_measurement_count():
         load.summarise(spans, 5.0, 6.0)
 
 
-def test_a_client_asks_until_the_time_is_up():
-    """By a clock that is one second further whenever it is looked at."""
-    ticks = itertools.count(1)
-    asked = []
-    result = load.load(asked.append, 1, warm_up=2, seconds=4, now=lambda: next(ticks))
-    # Connected at 1. Requests from 2 to 3, 4 to 5, 6 to 7; measured from 3 to 7; too late at 8.
-    assert asked == [0, 0, 0, 0]
-    assert (result["requests"], result["requests_per_second"]) == (2, 0.5)
-    assert result["p99"] == 1000.0
+def test_requests_are_those_of_tensorflow_serving():
+    for seeds in ([7], list(range(100, 164))):
+        expected = predict_pb2.PredictRequest()
+        expected.model_spec.name = contract.MODEL_NAME
+        expected.model_spec.signature_name = contract.PNG_SIGNATURE
+        rows = np.array(seeds, np.int64)
+        expected.inputs[contract.SEED].CopyFrom(tf.make_tensor_proto(rows))
+        if len(seeds) == 1:  # a form of TensorFlow's own
+            expected.inputs[contract.SEED].ClearField("int64_val")
+            expected.inputs[contract.SEED].tensor_content = rows.tobytes()
+        sent = predict_pb2.PredictRequest.FromString(wire.predict_request(seeds))
+        assert sent == expected
 
 
-def test_all_clients_ask_and_one_failure_ends_them():
-    asked = set()
-
-    def ask(client):
-        asked.add(client)
-        if client == 2:
-            raise UserError("refused")
-
-    ticks = itertools.count()
-    with pytest.raises(UserError, match="refused"):
-        load.load(ask, 3, warm_up=0, seconds=1e9, now=lambda: next(ticks))
-    assert asked == {0, 1, 2}
+@pytest.mark.parametrize("cut", [1, 7, 1000])
+def test_replies_are_counted_however_they_are_cut(cut):
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n\r\n\r\n"
+    rest = wire.Rest("a:1")
+    for _ in range(2):
+        parts = [answer[n : n + cut] for n in range(0, len(answer), cut)]
+        assert [rest.replies(part) for part in parts] == [0] * (len(parts) - 1) + [1]
+    settings, ping = (
+        wire._frame(wire.SETTINGS, 0, 0, b""),
+        wire._frame(wire.PING, 0, 0, b"12345678"),
+    )
+    head, data = wire._frame(wire.HEADERS, 4, 1, b"h"), wire._frame(wire.DATA, 0, 1, b"png")
+    trailers = wire._frame(wire.HEADERS, 5, 1, b"t")
+    answer, grpc = settings + head + ping + data + trailers, wire.Grpc("a:1")
+    parts = [answer[n : n + cut] for n in range(0, len(answer), cut)]
+    assert [grpc.replies(part) for part in parts] == [0] * (len(parts) - 1) + [1]
+    acks = [wire._frame(wire.SETTINGS, 1, 0, b""), wire._frame(wire.PING, 1, 0, b"12345678")]
+    assert grpc.send == b"".join(acks)
+    with pytest.raises(ValueError, match="t"):  # an error has no data
+        grpc.replies(head + trailers)
+    with pytest.raises(ValueError, match="404"):
+        rest.replies(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}")
 
 
 def test_the_embedded_server_answers_over_both(exported):
@@ -53,8 +69,16 @@ def test_the_embedded_server_answers_over_both(exported):
         pictures = [
             Client(where[transport], transport).sample(2, seed=3) for transport in ("grpc", "rest")
         ]
+        ticks = itertools.count()
+        loads = [
+            load.load(where[transport], transport, [0, 1], 2, 0, 20, now=lambda: next(ticks))
+            for transport in ("grpc", "rest")
+        ]
     assert pictures[0].shape == (2, 16, 16, 1)
     assert_array_equal(*pictures)
+    # By a clock that is one second further whenever it is looked at.
+    assert all(span[0] < span[1] for spans, _ in loads for span in spans)
+    assert len(loads[0][0]) > 5
 
 
 def test_a_server_that_does_not_start_is_an_error(tmp_path):
@@ -67,30 +91,34 @@ def test_a_server_that_does_not_start_is_an_error(tmp_path):
 
 def result(speed):
     shares = {f"p{share}": 1000 / speed for share in load.PERCENTILES}
-    return {"requests_per_second": speed, **shares}
+    return {"requests_per_second": speed, "client_cores": 8 / speed, **shares}
 
 
-def table(rounds, peer):
-    benchmark = object.__new__(serve.Serve)
-    benchmark.names, benchmark.peer = list(rounds[0]), peer
-    benchmark.values = SimpleNamespace(count=16)
-    return benchmark.table(rounds)
-
-
-def test_serve_compares_ours_with_its_peer():
+def test_serve_compares_ours_with_the_others():
+    names = ("ours grpc 4 1", "ours rest 4 1", "fastapi rest 4 1", "tf-serving grpc 4 1")
     rounds = [
-        {"ours grpc 1": result(ours), "tf-serving grpc 1": result(20.0), "ours rest 1": result(5)}
-        for ours in (10.0, 40.0)
+        dict(zip(names, map(result, (ours, 20.0, 5.0, 40.0)), strict=True)) for ours in (20.0, 60.0)
     ]
-    header, _, ours, peer, rest = table(rounds, {"grpc": "a:1"}).splitlines()[:5]
-    assert header.split("|")[-2].strip() == "/ tf-serving"
-    assert [cell.strip() for cell in ours.split("|")[1:-1]] == [
-        *("ours", "grpc", "1", "25.0 (10.0–40.0)"),
-        *["62.5 (25.0–100.0)"] * 3,
-        "1.25 (0.50–2.00)",
+    benchmark = object.__new__(serve.Serve)
+    benchmark.names = list(names)
+    header, _, *rows = benchmark.table(rounds).splitlines()[:6]
+    assert [cell.strip() for cell in header.split("|")[-3:-1]] == ["/ fastapi", "/ tf-serving"]
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows]
+    assert cells[0] == [
+        *("ours", "grpc", "4", "1", "40.0 (20.0–60.0)"),
+        *["33.3 (16.7–50.0)"] * 3,
+        *("8.00 (4.00–12.00)", "1.00 (0.50–1.50)"),
     ]
-    assert peer.split("|")[-2].strip() == rest.split("|")[-2].strip() == ""
-    assert "/ tf-serving" not in table([{"ours rest 1": result(5)}], {})
+    assert cells[1][-2:] == ["4.00", ""]
+    assert cells[2][4:] == ["5.0 *", *["200.0"] * 3, "", ""]  # its client may be what limits
+    benchmark.names = ["ours rest 4 1"]
+    assert "/ " not in benchmark.table([{"ours rest 4 1": result(20)}]).splitlines()[0]
+
+
+@pytest.mark.parametrize("texts", ["0", "1,x", "65", ""])
+def test_numbers_that_cannot_be(texts):
+    with pytest.raises(UserError, match=f"--counts={texts}: numbers from 1 to 64"):
+        serve._numbers("counts", texts.split(","), 64)
 
 
 def test_a_peer_needs_to_serve_the_same(capsys):

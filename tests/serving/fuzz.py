@@ -143,7 +143,7 @@ MESSAGES = _messages() | _damaged(_messages()) | st.binary(max_size=64)
 def ask_rest(servable, body):
     """Asserts that a body is answered in JSON, or refused for what the caller did."""
     try:
-        answer = rest._predict(servable, LIMITS, body)
+        answer = rest._predict(*rest._parsed(servable, LIMITS, body), None)
     except RequestError as refusal:
         _is_the_callers(refusal)
     else:
@@ -157,7 +157,8 @@ def ask_grpc(servable, raw):
     except DecodeError:  # told as INVALID_ARGUMENT; test_faults.py has it over the wire
         return
     try:
-        answer = grpc_service._predict(servable, LIMITS, message)
+        signature = servable.signature(message.model_spec.signature_name, LIMITS)
+        answer = grpc_service._predict(servable, signature, message)
     except RequestError as refusal:
         _is_the_callers(refusal)
     else:

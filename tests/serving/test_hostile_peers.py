@@ -70,7 +70,7 @@ def test_memory_of_one_body(saved, name):
     tracemalloc.start()
     try:
         with pytest.raises(RequestError) as refused:
-            rest._predict(servable, Limits(), body)
+            rest._parsed(servable, Limits(), body)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -106,7 +106,7 @@ def test_rows_are_counted_before_there_is_an_object_for_each(saved, monkeypatch)
     servable = Servable("generator", 1, saved / "first")
     body = b'{"signature_name":"sample","instances":[' + b"1," * 64 + b"1]}"
     with pytest.raises(RequestError, match="`seed`: 65 rows received, at most 64 expected"):
-        rest._predict(servable, Limits(), body)
+        rest._parsed(servable, Limits(), body)
 
 
 def test_headers_without_a_body_take_no_place(model):

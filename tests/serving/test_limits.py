@@ -14,6 +14,7 @@ from tensorflow_serving.apis import predict_pb2
 
 from gan_keras.exporting import contract
 from gan_keras.serving import servable, server
+from gan_keras.serving.batches import LARGE
 from gan_keras.serving.limits import Limits
 from gan_keras.serving.settings import ModelSettings
 from tests.serving.harness import place, serving, until
@@ -153,8 +154,9 @@ def test_a_body_that_does_not_come(hasty):
 
 def test_overload(models, gate):
     opened, waiting = gate
-    body = {"signature_name": "sample", "instances": [7]}
-    call = message("sample", contract.MODEL_NAME, seed=[7])
+    seeds = [7] * (LARGE + 1)  # of requests that are not joined
+    body = {"signature_name": "sample", "instances": seeds}
+    call = message("sample", contract.MODEL_NAME, seed=seeds)
     with (
         concurrent.futures.ThreadPoolExecutor() as pool,
         serving(*models, limits=Limits(requests=THREADS)) as running,
