@@ -18,7 +18,7 @@ import tensorflow as tf
 MARK = "gan_keras: not finite"  # By which our own errors are known among TensorFlow's.
 PARTS = ("", "the gradient of ", "a batch statistic behind ")
 
-_collectors = []  # Of the steps that are being traced now, the innermost last.
+_collectors: list[list] = []  # Of the steps that are being traced now, the innermost last.
 
 
 @contextlib.contextmanager
