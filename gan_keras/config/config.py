@@ -237,7 +237,7 @@ class Config:
         if self.preset not in PRESETS:
             raise UsageError(f"--preset={self.preset}: unknown; choose from {', '.join(PRESETS)}")
         if not self.dataset:
-            raise UsageError("--dataset=: empty; name your pictures, as in --dataset=folder:/path")
+            raise UsageError("--dataset: empty; name your pictures, as in --dataset=folder:/path")
         of_points = self.dataset in DENSITIES
         best_score.check(self.keep_best, self.evaluate_every, self.dataset, of_points)
         checks.together(self)

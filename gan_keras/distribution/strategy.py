@@ -76,7 +76,7 @@ def describe(strategy, name, batch_size, cross_device_ops="auto", virtual_device
     text += f"({type(strategy).__name__}"
     if name == "auto":
         chosen, why = _automatic(virtual_devices)
-        text += f", --strategy={chosen} for {why}"
+        text += f", --strategy={chosen} {why}"
     text += ")"
     if replicas > 1:
         text += f", {batch_size // replicas} of {batch_size} examples each"
@@ -157,17 +157,17 @@ def _rank(resolver):
 
 
 def _automatic(virtual_devices):
-    """Returns the strategy that fits, and what it fits."""
+    """Returns the strategy that fits, and why, as words that follow it."""
     # Asked first: a cluster must be set up before any device.
     if clusters.VARIABLE in os.environ:
-        return "multi_worker", f"the cluster of {clusters.VARIABLE}"
+        return "multi_worker", f"for the cluster of {clusters.VARIABLE}"
     if virtual_devices:
-        return "mirrored", f"--virtual_devices={virtual_devices}"
+        return "mirrored", f"for --virtual_devices={virtual_devices}"
     # Not the logical ones: to ask for those would set them up.
     gpus = len(tf.config.get_visible_devices("GPU"))
     if gpus > 1:
-        return "mirrored", f"{gpus} GPUs"
-    return "one_device", "one GPU" if gpus else "no GPU"
+        return "mirrored", f"for {gpus} GPUs"
+    return "one_device", "for one GPU" if gpus else "since there is no GPU"
 
 
 def _check_batch(batch_size, count, what):

@@ -77,7 +77,7 @@ def test_fields_that_were_always_there_are_named(tmp_path):
         (FIRST.replace("20000", str(2**63)), "--steps=9223372036854775808: must be at most"),
         (FIRST.replace('"mnist"', r'"a\nb"'), r"--dataset=a\\nb: has characters that cannot be"),
         (FIRST.replace('"mnist"', r'"\ud800"'), r"--dataset=\\ud800: has characters that cannot"),
-        (FIRST.replace('"mnist"', '""'), "--dataset=: empty; name your pictures"),
+        (FIRST.replace('"mnist"', '""'), "--dataset: empty; name your pictures"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_why_in_one_line(tmp_path, text, problem):
