@@ -141,7 +141,8 @@ def _config(values):
     preset = given.get("preset") or (PICTURES if of_folder else "digits")
     workdir = values.workdir
     if not workdir and of_folder and "preset" not in given:
-        workdir = f"runs/{os.path.basename(os.path.abspath(given['dataset']))}"
+        folder = os.path.expanduser(given["dataset"].removeprefix(FOLDER))
+        workdir = f"runs/{os.path.basename(os.path.abspath(folder)) or PICTURES}"
     if "preset" not in given and workdir and _holds_run(workdir):
         return dataclasses.replace(configs.load(workdir), **given), workdir
     return configs.from_preset(**{**given, "preset": preset}), workdir or f"runs/{preset}"
