@@ -123,7 +123,7 @@ class Judge:
         else:
             self.scores = of_images(config, self.metrics, num_samples, extractor, classifier, seed)
 
-    def better(self, metric):
+    def better(self, metric: str) -> str:
         """Returns which of two scores is better, `lower` or `higher`."""
         return self.known[metric][2]
 
