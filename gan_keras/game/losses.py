@@ -55,7 +55,7 @@ def minimax(fake_logits: tf.Tensor) -> tf.Tensor:
     return -ops.softplus(fake_logits)
 
 
-def relativistic_discriminator(real_logits, fake_logits):
+def relativistic_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
     """-log sigmoid(l(x) - l(G(z))): D is to give the real one of a pair the greater logit.
 
     Its mean is -V. With D* the best is log 2 - JSD(p_data x p_g || p_g x p_data), at most log 2:
@@ -72,7 +72,7 @@ def relativistic_discriminator(real_logits, fake_logits):
     return ops.softplus(fake_logits - real_logits)
 
 
-def relativistic_generator(real_logits, fake_logits):
+def relativistic_generator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
     """-log sigmoid(l(G(z)) - l(x)): the same with the pair's roles exchanged, which G is to lower.
 
     Args:
@@ -85,12 +85,14 @@ def relativistic_generator(real_logits, fake_logits):
     return ops.softplus(real_logits - fake_logits)
 
 
-def probabilities(real_logits, fake_logits):
+def probabilities(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """D(x) and D(G(z)): how probable it is, to D, that each is real."""
     return ops.sigmoid(real_logits), ops.sigmoid(fake_logits)
 
 
-def pair_probabilities(real_logits, fake_logits):
+def pair_probabilities(
+    real_logits: tf.Tensor, fake_logits: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     """How probable it is, to D, that x is the real one of a pair, and that G(z) is."""
     margins = real_logits - fake_logits
     return ops.sigmoid(margins), ops.sigmoid(-margins)
@@ -124,7 +126,7 @@ OBJECTIVES = {
 }
 
 
-def share_of_global_mean(losses):
+def share_of_global_mean(losses: tf.Tensor) -> tf.Tensor:
     """Returns this replica's share of the mean over the global batch.
 
     Optimizers add up the replicas' gradients: this is the one place that divides by their

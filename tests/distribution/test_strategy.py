@@ -110,17 +110,17 @@ def test_nccl_needs_gpus(gpus, monkeypatch):
 @pytest.mark.parametrize(
     ("gpus", "virtual", "chosen"),
     [
-        (0, 0, ("one_device", "no GPU")),
-        (1, 0, ("one_device", "one GPU")),
-        (4, 0, ("mirrored", "4 GPUs")),
-        (0, 2, ("mirrored", "--virtual_devices=2")),
+        (0, 0, ("one_device", "since there is no GPU")),
+        (1, 0, ("one_device", "for one GPU")),
+        (4, 0, ("mirrored", "for 4 GPUs")),
+        (0, 2, ("mirrored", "for --virtual_devices=2")),
     ],
 )
 def test_what_auto_chooses_and_why(gpus, virtual, chosen, monkeypatch):
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["gpu"] * gpus)
     assert strategy._automatic(virtual) == chosen
     monkeypatch.setenv("TF_CONFIG", "{}")
-    assert strategy._automatic(virtual) == ("multi_worker", "the cluster of TF_CONFIG")
+    assert strategy._automatic(virtual) == ("multi_worker", "for the cluster of TF_CONFIG")
 
 
 @pytest.mark.parametrize(
