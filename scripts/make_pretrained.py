@@ -97,7 +97,7 @@ def score(run, folder, values):
             cards += judged.references(folder / pretrained.SCORES)
         for card in cards:
             score_cards.save(card, folder / pretrained.SCORES)
-    return as_asked(run, config, values.count) if run.classes else None
+    return as_asked(run, config, values.count) if config.conditional else None
 
 
 def as_asked(run, config, count):

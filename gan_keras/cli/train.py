@@ -168,6 +168,8 @@ def _choose(config, workdir, values):
         for name in configs.folder_choice.FIELDS
         if values[name].value is None and name not in fixed
     }
+    if config.clusters:  # In place of classes.
+        open_fields.discard("conditional")
     if _holds_run(workdir):
         stored = configs.load(workdir)
         return dataclasses.replace(config, **{name: getattr(stored, name) for name in open_fields})

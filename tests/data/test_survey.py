@@ -84,6 +84,8 @@ def test_flags_win_and_a_preset_keeps_its_pictures(classes, tmp_path, monkeypatc
     assert "chose --channels=3: 22 of 22 pictures looked at have colours" in printed
     assert "image_size" not in printed
     assert "conditional" not in printed
+    config, _ = config_of(argv[0], "--clusters=5")
+    assert (config.clusters, config.conditional) == (5, False)
     config, workdir = config_of(argv[0], "--preset=pictures")
     assert (config.image_size, config.conditional, workdir) == (64, True, "runs/pictures")
 
