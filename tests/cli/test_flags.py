@@ -167,7 +167,7 @@ def test_too_little_address_space_is_one_line():
     code = "sys.exit(flags.guarded('program', flags.import_tensorflow))"
     status, errors = in_a_shell("ulimit -v 1000000;", code)
     assert (status, errors.count("\n")) == (1, 1)
-    assert errors.startswith("program: ulimit -v 1000000: TensorFlow does not start with less")
+    assert errors.startswith("program: ulimit -v 1000000: TensorFlow takes 3145728 KiB")
 
 
 @pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"])

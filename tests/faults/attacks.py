@@ -79,13 +79,27 @@ async def idle(rest, grpc_at, seen):
 
 
 async def unread(rest, grpc_at, seen):
-    """600 clients, ten more each second, that ask for much and read nothing."""
+    """600 clients that ask for much and read nothing.
 
-    async def one(number):
-        await asyncio.sleep(number / 10)
-        await _hold(rest, post(LARGE), seen, reads=False)
+    Two at a time ask, so that it is what they leave that does harm, and not the computation.
+    """
+    asking = asyncio.Semaphore(2)
 
-    await asyncio.gather(*(one(number) for number in range(600)))
+    async def one():
+        while True:
+            with socket.socket() as client:
+                try:
+                    async with asking:
+                        await _ask(client, rest, post(LARGE))
+                    seen["opened"] += 1
+                    while not client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                        await asyncio.sleep(AGAIN_SECONDS)
+                    seen["closed"] += 1
+                except OSError as error:
+                    seen[type(error).__name__] += 1
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    await asyncio.gather(*(one() for _ in range(600)))
 
 
 ATTACKS = {each.__name__: each for each in (bombs, headers, streams, idle, unread)}
@@ -106,34 +120,30 @@ async def _connected(where, seen, **options):
         seen[type(error).__name__] += 1
 
 
-async def _hold(where, sent, seen, reads=True):
+async def _hold(where, sent, seen):
     """Keeps one connection that has sent these bytes, until it is closed; again and again."""
     while True:
-        if reads:
-            async with _connected(where, seen) as (reader, writer):
-                writer.write(sent)
-                while await reader.read(4096):
-                    pass
-        else:
-            await _leave_unread(where, sent, seen)
+        async with _connected(where, seen) as (reader, writer):
+            writer.write(sent)
+            while await reader.read(4096):
+                pass
         seen["closed"] += 1
         await asyncio.sleep(AGAIN_SECONDS)
 
 
-async def _leave_unread(where, sent, seen):
-    """Asks, reads nothing, and looks now and then whether the connection is there."""
+async def _ask(client, where, sent):
+    """Asks, and waits until the reply begins, of which nothing is read."""
     loop, (host, port) = asyncio.get_running_loop(), where.split(":")
-    with socket.socket() as asking:
-        asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        asking.setblocking(False)
-        try:
-            await loop.sock_connect(asking, (host, int(port)))
-            seen["opened"] += 1
-            await loop.sock_sendall(asking, sent)
-            while not asking.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                await asyncio.sleep(AGAIN_SECONDS)
-        except OSError as error:
-            seen[type(error).__name__] += 1
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.setblocking(False)
+    await loop.sock_connect(client, (host, int(port)))
+    await loop.sock_sendall(client, sent)
+    begins = asyncio.Event()
+    loop.add_reader(client, begins.set)
+    try:
+        await begins.wait()
+    finally:
+        loop.remove_reader(client)
 
 
 async def _main(name, rest, grpc_at, seconds):
