@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from keras import layers
 from numpy.testing import assert_array_equal
@@ -10,25 +11,26 @@ from gan_keras.exporting import contract
 from gan_keras.exporting.served import Served
 
 
-def test_a_lone_row_has_the_bytes_that_it_has_in_a_batch():
+@pytest.mark.parametrize("classes", [(), ("a", "b", "c")])
+def test_a_lone_row_has_the_bytes_that_it_has_in_a_batch(classes):
     """Of perceptrons as well: a product of one row and a large matrix is rounded otherwise."""
     keras.utils.set_random_seed(0)
-    generator = keras.Sequential(
-        [
-            keras.Input((100,)),
-            layers.Dense(256, "relu"),
-            layers.Dense(512, "relu"),
-            layers.Dense(784, "tanh"),
-            layers.Reshape((28, 28, 1)),
-        ]
-    )
-    generate = Served(generator, "normal").signatures()[contract.LATENTS_SIGNATURE]
+    latents, label = keras.Input((100,)), keras.Input((), dtype="int64")
+    inputs = [latents, label] if classes else [latents]
+    x = layers.Concatenate()([latents, layers.Embedding(3, 8)(label)]) if classes else latents
+    for units in (256, 512):
+        x = layers.Dense(units, "relu")(x)
+    images = layers.Reshape((28, 28, 1))(layers.Dense(784, "tanh")(x))
+    served = Served(keras.Model(inputs, images), "normal", classes=classes)
+    generate = served.signatures()[contract.LATENTS_SIGNATURE]
+    rows = [np.random.default_rng(0).standard_normal((12, 100), np.float32)]
+    rows += [np.arange(12) % 3] if classes else []
 
-    def images(latents):
-        return generate(tf.constant(latents))[contract.IMAGES].numpy()
+    def made(some):
+        return generate(*(tf.constant(each[some]) for each in rows))[contract.IMAGES].numpy()
 
-    latents = np.random.default_rng(0).standard_normal((12, 100), np.float32)
-    together = images(latents)
+    together = made(slice(12))
+    assert together.shape == (12, 28, 28, 1)
     for size in (1, 2, 3, 4):
-        apart = [images(latents[n : n + size]) for n in range(0, 12, size)]
+        apart = [made(slice(n, n + size)) for n in range(0, 12, size)]
         assert_array_equal(np.concatenate(apart), together)
