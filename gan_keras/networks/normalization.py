@@ -53,7 +53,7 @@ class FusedBatchNormalization(layers.BatchNormalization):
             and self.axis in (-1, inputs.shape.rank - 1)
             and self.scale
             and self.center
-            and not self.renorm
+            and not getattr(self, "renorm", False)  # Older versions of Keras have none.
             and not (training and self.synchronized and replicas > 1)
         )
 
