@@ -1,5 +1,7 @@
 """`gan-keras-promote`: lets a label, as `stable`, point at the version of another, as `canary`."""
 
+from pathlib import Path
+
 from absl import flags as absl_flags
 
 from gan_keras.cli import flags
@@ -49,6 +51,19 @@ def _define(values):
         "HOST:PORT of the server's REST port; empty: none is asked.",
         flag_values=values,
     )
+    absl_flags.DEFINE_boolean(
+        "tls", False, "Encrypt, and check the server's certificate.", flag_values=values
+    )
+    absl_flags.DEFINE_string(
+        "ca_cert",
+        None,
+        "PEM file of the certificate that signed the server's (default: what the system trusts);"
+        " means --tls.",
+        flag_values=values,
+    )
+    absl_flags.DEFINE_string(
+        "token_file", None, "File with the token that the server wants.", flag_values=values
+    )
     absl_flags.DEFINE_string(
         "model", contract.MODEL_NAME, "Name of the model on the server.", flag_values=values
     )
@@ -68,7 +83,6 @@ def _promote(values):
             raise UsageError(f"--{name}: required; see {PROGRAM} --help")
     # With NumPy and Pillow: not imported for who asks for help.
     from gan_keras.client import promotion
-    from gan_keras.client.server_status import ServerStatus
 
     labels = promotion.Labels(values.model_config_file, values.model)
     target, now = values.to, labels.settings.labels.get(values.to)
@@ -79,7 +93,7 @@ def _promote(values):
     labels.check_served(version, values.export_dir)
     if now is not None and not values.rollback:
         _compare(values, now, version)
-    status = ServerStatus(values.server, values.model) if values.server else None
+    status = _status(values) if values.server else None
     if status:
         promotion.wait_available(status, version, values.timeout)
     labels.move(target, version, values.rollback)
@@ -91,6 +105,18 @@ def _promote(values):
             f" --model_config_file={values.model_config_file} --to={target} --rollback"
         )
     return 0
+
+
+def _status(values):
+    from gan_keras.client.server_status import ServerStatus
+
+    token = None
+    if values.token_file:
+        try:
+            token = Path(values.token_file).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise UsageError(f"--token_file={values.token_file}: cannot be read: {error}") from None
+    return ServerStatus(values.server, values.model, values.tls, values.ca_cert, token)
 
 
 def _compare(values, now, version):

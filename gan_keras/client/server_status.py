@@ -14,15 +14,31 @@ class ServerStatus:
     Args:
         server: HOST:PORT of the REST port.
         model: Name of the model.
+        tls: Encrypt, and check the server's certificate.
+        ca_cert: PEM file of the certificate that signed the server's; means `tls`.
+        token: What the server wants as a bearer token.
     """
 
-    def __init__(self, server: str, model: str) -> None:
+    def __init__(
+        self,
+        server: str,
+        model: str,
+        tls: bool = False,
+        ca_cert: str | None = None,
+        token: str | None = None,
+    ) -> None:
         import urllib3
 
         self.where = server
         self._model = f"/v1/models/{quote(model, safe='')}"
-        self._base = server if "://" in server else f"http://{server}"
-        self._pool = urllib3.PoolManager(retries=False, timeout=SECONDS)
+        scheme = "https" if tls or ca_cert else "http"
+        self._base = server if "://" in server else f"{scheme}://{server}"
+        self._pool = urllib3.PoolManager(
+            retries=False,
+            timeout=SECONDS,
+            headers={"Authorization": f"Bearer {token}"} if token else None,
+            ca_certs=ca_cert,
+        )
 
     def state(self, version: int) -> str:
         """Returns the state of a version, as `AVAILABLE`; or why it has none.
@@ -57,7 +73,7 @@ class ServerStatus:
 
         try:
             answer = self._pool.request("GET", f"{self._base}{self._model}{path}")
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             told = " ".join(str(getattr(reason, "__cause__", None) or reason).split())
             raise UserError(
