@@ -40,10 +40,6 @@ def server(models, workers, batches, limits):
             ("grpc.max_connection_idle_ms", 1000 * IDLE_SECONDS),
             ("grpc.max_connection_age_ms", 1000 * OLD_SECONDS),
             ("grpc.max_connection_age_grace_ms", round(1000 * limits.seconds)),
-            # Who reads nothing answers no ping either, and would keep replies in memory for ever.
-            ("grpc.keepalive_time_ms", round(1000 * limits.send_seconds)),
-            ("grpc.keepalive_timeout_ms", round(1000 * limits.send_seconds)),
-            ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.max_receive_message_length", limits.body_bytes),
             ("grpc.max_send_message_length", -1),
             # Or a second server on the same port would start, and get half of the requests.

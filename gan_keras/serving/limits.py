@@ -49,8 +49,7 @@ class Limits:
     )
     send_seconds: float = _limit(
         30.0,
-        "Seconds for a REST client to read its reply, and for a gRPC client to answer a ping; more:"
-        " the connection is closed.",
+        "Seconds for a REST client to read its reply; more: the connection is closed.",
     )
     load_seconds: float = _limit(
         60.0,
