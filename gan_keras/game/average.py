@@ -18,7 +18,7 @@ def copy_of(generator):
     return copy
 
 
-def decay_of(half_life, batch_size):
+def decay_of(half_life: float, batch_size: int) -> float:
     """Returns the decay per step by which weights count half after so many images; of 0: 0.
 
     Args:

@@ -11,6 +11,8 @@ References:
     Initial weights: He et al. 2015, https://arxiv.org/abs/1502.01852
 """
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 from keras import layers
@@ -26,7 +28,9 @@ EXPANSION = 2
 GROUP = 16  # Filters that a 3x3 convolution mixes.
 
 
-def generator(shape, latent_dim, width, seed, classes=0):
+def generator(
+    shape: Sequence[int], latent_dim: int, width: int, seed: int, classes: int = 0
+) -> keras.Model:
     """A learned square, scaled by the latents; blocks, doubled in size between; then tanh.
 
     28 pixels with width 16: 100 -> 7x7x64 -> 14x14x32 -> 28x28x16 -> 28x28xchannels. That width
@@ -63,7 +67,7 @@ def generator(shape, latent_dim, width, seed, classes=0):
     return keras.Model(inputs, images, name="generator")
 
 
-def discriminator(shape, width, seed):
+def discriminator(shape: Sequence[int], width: int, seed: int) -> keras.Model:
     """The generator's mirror: blocks, halved in size between; a sum over places; one logit.
 
     28 pixels with width 16: 28x28xchannels -> 28x28x16 -> 14x14x32 -> 7x7x64 -> 64 -> 1.
