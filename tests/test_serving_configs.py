@@ -198,7 +198,7 @@ def blocks(language):
 
 
 def test_the_readme_has_the_examples_it_should():
-    assert len(blocks("sh")) == 5
+    assert len(blocks("sh")) == 6
     assert len(blocks("python")) == 2
     for signature in (
         contract.LATENTS_SIGNATURE,
@@ -267,7 +267,8 @@ def test_every_shell_example_works_as_pasted(paste):
         result = paste("bash", "-euo", "pipefail", "-c", text=text)
         assert (result.returncode, result.stderr) == (0, ""), text
         outputs.append(result.stdout)
-    status, _, numbers, latents, sampled = outputs
+    status, _, numbers, latents, sampled, measured = outputs
+    assert re.match(r"[\d,]+ requests of 16 pictures in 1 s by 4 clients from ", measured)
     assert '"AVAILABLE"' in status
     picture = images.decode_png((paste.folder / "seed_7.png").read_bytes())
     numbers = np.array(yaml.safe_load(numbers)["predictions"])

@@ -21,15 +21,16 @@ MAX_WARMUP_RECORDS = 1_000  # TensorFlow Serving's limit
 OWN_INPUTS = {
     contract.LATENTS: ({tf.float32}, 2),
     contract.SEED: ({tf.int64}, 1),
-    "label": ({tf.int32, tf.int64}, 1),
+    contract.LABEL: ({tf.int32, tf.int64}, 1),
 }
 OWN_SIGNATURES = {
     contract.LATENTS_SIGNATURE,
     contract.SEED_LATENTS_SIGNATURE,
     contract.SAMPLE_SIGNATURE,
     contract.PNG_SIGNATURE,
-    "sample_label",
-    "png_label",
+    contract.SAMPLE_LABEL_SIGNATURE,
+    contract.PNG_LABEL_SIGNATURE,
+    contract.CLASSES_SIGNATURE,
 }
 INIT_SIGNATURE = "__saved_model_init_op"  # TensorFlow adds it to every SavedModel
 MAX_RANK = 64  # numpy's

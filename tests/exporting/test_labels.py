@@ -94,6 +94,7 @@ def test_signatures_of_a_conditional_generator(exported):
         "png": seed,
         "sample_label": seed | label,
         "png_label": seed | label,
+        "classes": label,
     }
     assert json.loads((exported / "model_card.json").read_text())["classes"] == CLASSES
 
@@ -178,6 +179,21 @@ def test_a_client_s_pictures_are_those_of_load(client, loaded):
     assert_array_equal(client.sample(3), loaded.sample(3))
     z = latents(range(3))
     assert_allclose(client.generate(z, label=2), loaded.generate(z, label=2), atol=1e-6)
+
+
+def test_a_client_finds_the_classes_by_their_names(client, loaded):
+    assert client.classes() == CLASSES
+    assert_array_equal(client.sample(3, label="dog"), loaded.sample(3, label=1))
+    assert_array_equal(client.sample(2, label=["7", 0]), loaded.sample(2, label=[2, 0]))
+    with pytest.raises(UsageError, match=r"label 'cow': choose from cat, dog, 7, or give a number"):
+        client.sample(1, label="cow")
+
+
+def test_names_of_numbers_that_are_no_class_are_empty(exported):
+    classes = tf.saved_model.load(str(exported)).signatures["classes"]
+    numbers = tf.constant([2, 3, 0, -1, 2**63 - 1, -(2**63), 1], tf.int64)
+    names = classes(label=numbers)["name_bytes"].numpy().tolist()
+    assert names == [b"7", b"", b"cat", b"", b"", b"", b"dog"]
 
 
 def test_a_server_names_the_range_of_labels(client):
