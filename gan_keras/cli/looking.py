@@ -15,7 +15,10 @@ from gan_keras.errors import UsageError
 
 FLAGS = ("load", "checkpoint", "truncation", "frames")  # That the next command has too.
 # Of a server, which what is loaded has no use for.
-SERVER = ("server", "transport", "model", "version", "version_label", "timeout")
+SERVER = (
+    *("server", "transport", "model", "version", "version_label", "timeout"),
+    *("tls", "ca_cert", "token_file"),
+)
 MOST_FRAMES = 60  # There and back they are as many as an animation shows.
 STRIP = 12  # Pictures of the strip: more are too small on a screen.
 GIF_HEIGHT = 192  # Pixels of the animation, at least.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from absl import flags as absl_flags
 
-from gan_keras.cli import bench, flags, looking
+from gan_keras.cli import bench, flags, looking, tokens
 from gan_keras.errors import UsageError
 from gan_keras.exporting import contract
 
@@ -23,8 +23,11 @@ PORTS = {"grpc": contract.GRPC_PORT, "rest": contract.REST_PORT}
 MOST_PICTURES = 10_000  # a grid of 100 by 100; beyond that no viewer shows it
 DEFAULT_OUTPUT = "grid.png"
 # Flags that the next command has too.
-_KEPT = ("server", "transport", "count", "label", "model", "version", "version_label", "timeout")
-_KEPT += looking.FLAGS
+_KEPT = (
+    *("server", "transport", "count", "label", "model", "version", "version_label", "timeout"),
+    *("tls", "ca_cert", "token_file"),
+    *looking.FLAGS,
+)
 
 
 def run(argv=None):
@@ -37,7 +40,7 @@ def _define(values):
         "server",
         None,
         f"HOST:PORT (default: 127.0.0.1 and {PORTS['grpc']} for grpc, {PORTS['rest']} for rest); "
-        "http://HOST:PORT is asked over rest.",
+        "http://HOST:PORT is asked over rest, https://HOST:PORT over rest with --tls.",
         flag_values=values,
     )
     absl_flags.DEFINE_enum(
@@ -75,6 +78,19 @@ def _define(values):
     )
     absl_flags.DEFINE_float(
         "timeout", 60.0, "Seconds for all of it; of --bench for each request.", flag_values=values
+    )
+    absl_flags.DEFINE_boolean(
+        "tls", False, "Encrypt, and check the server's certificate.", flag_values=values
+    )
+    absl_flags.DEFINE_string(
+        "ca_cert",
+        None,
+        "PEM file of the certificate that signed the server's (default: what the system trusts);"
+        " means --tls.",
+        flag_values=values,
+    )
+    absl_flags.DEFINE_string(
+        "token_file", None, "File with the token of the server's --token_file.", flag_values=values
     )
     absl_flags.DEFINE_boolean(
         "verbose", False, "Print bytes and latency of each request.", flag_values=values
@@ -138,7 +154,15 @@ def _client(values, server, transport):
     from gan_keras.client import Client
 
     return Client(
-        server, transport, values.model, values.timeout, values.version, values.version_label
+        server,
+        transport,
+        values.model,
+        values.timeout,
+        values.version,
+        values.version_label,
+        tls=values.tls or (values.server or "").lower().startswith("https://"),
+        ca_cert=values.ca_cert,
+        token=tokens.read(values.token_file),
     )
 
 
@@ -163,10 +187,13 @@ def _address(values):
     scheme, found, rest = server.partition("://")
     if not found:
         return server, transport
-    if scheme.lower() != "http":
+    if scheme.lower() not in ("http", "https"):
         raise UsageError(
-            f"--server={server}: connections are not encrypted; give HOST:PORT or http://HOST:PORT"
+            f"--server={server}: give HOST:PORT, http://HOST:PORT or https://HOST:PORT"
         )
+    if scheme.lower() == "http" and (values.tls or values.ca_cert):
+        flag = f"--ca_cert={values.ca_cert}" if values.ca_cert else "--tls"
+        raise UsageError(f"--server={server}: http is not encrypted; omit {flag}, or give https")
     if values["transport"].present and transport != "rest":
         raise UsageError(
             f"--server={server}: is asked over rest; omit --transport={transport}, or give "

@@ -12,6 +12,7 @@ import re
 import struct
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from gan_keras.client import refusals
 from gan_keras.client.in_flight import ordered
 from gan_keras.client.over_grpc import Grpc
 from gan_keras.client.over_rest import Rest
+from gan_keras.client.security import Security
 from gan_keras.drawing import images
 from gan_keras.errors import UsageError, UserError
 from gan_keras.exporting import arguments, contract
@@ -46,7 +48,7 @@ class Client:
     """Asks one server for pictures of one model. Threads may share a client.
 
     Args:
-        server: "HOST:PORT"; the connection is not encrypted and no proxy is used.
+        server: "HOST:PORT"; no proxy is used.
         transport: "grpc" or "rest".
         model: The model's name on the server.
         timeout: Seconds, above 0, that one call of `sample` or `generate` may take, whatever
@@ -55,6 +57,10 @@ class Client:
         version_label: The version's label instead.
         in_flight: Requests of one call that are under way at the same time, >= 1, where it asks
             for more pictures than one request may hold.
+        tls: Encrypt the connection, and check that the server's certificate is for HOST.
+        ca_cert: PEM file of the certificate that signed the server's; None for those that the
+            system trusts. With it `tls` is meant.
+        token: What the server's --token_file holds, where it has one.
 
     A request that the server refuses because it is busy or away (UNAVAILABLE, 503, 429) is sent
     again after a pause, three times at most and within the time of the call; no other is.
@@ -73,6 +79,9 @@ class Client:
         version: int | None = None,
         version_label: str | None = None,
         in_flight: int = 4,
+        tls: bool = False,
+        ca_cert: str | Path | None = None,
+        token: str | None = None,
     ) -> None:
         host = re.fullmatch(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]]+):(\d{1,5})", server)
         if not host or not 0 < int(host[1]) < 2**16:
@@ -97,7 +106,10 @@ class Client:
             raise UsageError(f"in_flight must be at least 1, not {in_flight}")
         self._timeout, self._in_flight = timeout, in_flight
         self._names: list[str] = []
-        self._transport = TRANSPORTS[transport](server, model, timeout, version, version_label)
+        security = Security(tls, ca_cert, token)
+        self._transport = TRANSPORTS[transport](
+            server, model, timeout, version, version_label, security
+        )
 
     def sample(
         self, count: int, seed: int = 0, label: Label | Sequence[Label] | None = None

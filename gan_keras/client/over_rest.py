@@ -3,6 +3,7 @@
 import base64
 import json
 import socket
+import ssl
 import threading
 from urllib.parse import quote
 
@@ -21,8 +22,8 @@ CHUNK = 2**16  # bytes of a reply that are read at once
 KEPT = 64  # connections kept for the threads that share a client
 
 
-class _Deadlined(socket.socket):
-    """A socket that waits for its other side until a time, not for so long at each call.
+class _UntilDeadline:
+    """Part of a socket that waits for its other side until a time, not for so long at each call.
 
     A server that sends a byte now and then would otherwise be waited for without end.
     """
@@ -40,10 +41,18 @@ class _Deadlined(socket.socket):
         return super().sendall(*args)
 
 
+class _Deadlined(_UntilDeadline, socket.socket):
+    pass
+
+
+class _DeadlinedTls(_UntilDeadline, ssl.SSLSocket):
+    pass
+
+
 class Rest(transport.Transport):
     """A connection for each thread that asks at the same time, kept for its next request."""
 
-    def __init__(self, server, model, timeout, version, label):
+    def __init__(self, server, model, timeout, version, label, security):
         import urllib3
 
         self.where = f"{server} over rest"
@@ -55,9 +64,19 @@ class Rest(transport.Transport):
         if label is not None:
             path += f"/labels/{label}"
         self._path = f"{path}:predict"
+        self._headers = {"Content-Type": "application/json"}
+        if security.authorization:
+            self._headers["Authorization"] = security.authorization
         self._thread = thread = threading.local()  # `end`: of the call that it is in
 
-        class Connection(urllib3.connection.HTTPConnection):
+        if security.tls:
+            base, scheme, more = urllib3.connection.HTTPSConnection, "https", {}
+            more["ssl_context"] = context = security.context()
+            context.sslsocket_class = _DeadlinedTls
+        else:
+            base, scheme, more = urllib3.connection.HTTPConnection, "http", {}
+
+        class Connection(base):
             def _new_conn(self):
                 self.timeout = left(thread.end)
                 plain = super()._new_conn()
@@ -74,7 +93,7 @@ class Rest(transport.Transport):
 
         # A redirection is no answer of this API, and `predict` asks again itself.
         self._pool = urllib3.connection_from_url(
-            f"http://{server}", maxsize=KEPT, timeout=timeout, retries=False
+            f"{scheme}://{server}", maxsize=KEPT, timeout=timeout, retries=False, **more
         )
         self._pool.ConnectionCls = Connection
 
@@ -92,7 +111,7 @@ class Rest(transport.Transport):
                 "POST",
                 self._path,
                 body=body,
-                headers={"Content-Type": "application/json"},
+                headers=self._headers,
                 preload_content=False,
             )
             try:
@@ -120,6 +139,8 @@ class Rest(transport.Transport):
         """What a connection that gave no answer means: a Busy, or a UserError."""
         import urllib3
 
+        if isinstance(error, urllib3.exceptions.SSLError):
+            return refusals.no_trust(self.where, error)
         if "BadStatusLine" in str(error):
             return UserError(
                 f"{self.where}: port {self._port} does not speak HTTP/1.1; if it is a gRPC"
@@ -158,6 +179,8 @@ class Rest(transport.Transport):
                 f"{self.where}: HTTP {answer.status} {answer.reason or ''} without an error text;"
                 " is it TensorFlow Serving or gan-keras-serve?"
             )
+        if answer.status == 401:
+            return refusals.no_token(self.where, said)
         if answer.status == 404:
             return refusals.no_model(self.where, self._model, said)
         return refusals.complaint(

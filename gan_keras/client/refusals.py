@@ -24,6 +24,19 @@ def unreachable(where, reason):
     )
 
 
+def no_trust(where, said):
+    """There is no TLS, or none that can be trusted."""
+    return UserError(
+        f"{where}: no TLS connection: {one_line(said)}; does the server have TLS, and is its"
+        " certificate for this host and signed by what ca_cert or the system trusts?"
+    )
+
+
+def no_token(where, said):
+    """The server wants a token, or another one."""
+    return UserError(f"{where}: {one_line(said)}; give token (--token_file), as the server has it")
+
+
 def too_slow(where, timeout):
     """The time of the call is over."""
     return UserError(f"{where}: no answer within {timeout:g} s; allow more time with timeout")

@@ -1,5 +1,6 @@
 """One loaded version of a model: its signatures, their inputs' checks, and their run."""
 
+import json
 import math
 from pathlib import Path
 
@@ -33,6 +34,7 @@ OWN_SIGNATURES = {
     contract.CLASSES_SIGNATURE,
 }
 INIT_SIGNATURE = "__saved_model_init_op"  # TensorFlow adds it to every SavedModel
+MAX_CARD_BYTES = 2**20
 MAX_RANK = 64  # numpy's
 FOREIGN = "serve only what you trust, with --allow_foreign_models"
 
@@ -96,6 +98,7 @@ class Servable:
         self._signatures = dict(self._saved_model.signatures)
         self.signature_defs = _signature_defs(folder)
         self._made = {}  # Signature by its name and its limits
+        self.card = _card(Path(folder, contract.MODEL_CARD_FILE))
         self.warmups = self._warm(Path(folder, contract.WARMUP_FILE))
 
     def _warm(self, file):
@@ -268,6 +271,16 @@ def _fits(shape, expected):
     return len(dims) == len(shape) and all(
         dim is None or dim == size for dim, size in zip(dims, shape, strict=True)
     )
+
+
+def _card(file):
+    """The model card, a dict; None where there is none that can be read."""
+    try:
+        with open(file, "rb") as opened:
+            card = json.loads(opened.read(MAX_CARD_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return card if isinstance(card, dict) else None
 
 
 def _numpy(tensor):

@@ -24,8 +24,9 @@ class FakeClient:
     asked = None
     failure = None
 
-    def __init__(self, *args):
+    def __init__(self, *args, **security):
         FakeClient.made = args
+        FakeClient.security = security
 
     def __enter__(self):
         return self
@@ -83,6 +84,27 @@ def test_every_flag_reaches_the_client(fake):
     assert fake.made == ("example.org:80", "grpc", "faces", 1.5, None, "stable")
 
 
+def test_tls_and_the_token_reach_the_client(fake, tmp_path, capsys):
+    assert sample.run(["--count=1"]) == 0
+    assert fake.security == {"tls": False, "ca_cert": None, "token": None}
+    (tmp_path / "token").write_text("0123456789abcdef\n")
+    assert sample.run(["--count=1", "--tls", "--ca_cert=ca.pem", "--token_file=token"]) == 0
+    assert fake.security == {"tls": True, "ca_cert": "ca.pem", "token": "0123456789abcdef"}
+    assert "--tls=True --ca_cert=ca.pem --token_file=token " in capsys.readouterr().out
+    assert sample.run(["--count=1", "--server=https://example.org:443"]) == 0
+    assert fake.made[:2] == ("example.org:443", "rest")
+    assert fake.security["tls"] is True
+
+
+@pytest.mark.parametrize("text", ["short", "", "0123456789 abcdef", "0123456789abcdé"])
+def test_a_file_without_a_token_is_named(fake, tmp_path, capsys, text):
+    (tmp_path / "token").write_text(text)
+    assert sample.run(["--token_file=token"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("gan-keras-sample: --token_file=token: ")
+    assert fake.made is None
+
+
 def test_one_picture_is_a_file_of_its_own_size(tmp_path, capsys):
     assert sample.run(["--count=1", "--seed=7"]) == 0
     assert_array_equal(images.decode_png((tmp_path / "grid.png").read_bytes()), pictures(1, 7)[0])
@@ -105,7 +127,8 @@ def test_a_url_is_asked_over_rest(fake, capsys, server):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--server=https://example.org:80"], "are not encrypted; give HOST:PORT or http://"),
+        (["--server=ftp://example.org:80"], "give HOST:PORT, http://HOST:PORT or https://HOST"),
+        (["--server=http://example.org:80", "--tls"], "http is not encrypted; omit --tls, or"),
         (["--server=http://example.org:80", "--transport=grpc"], "omit --transport=grpc"),
     ],
 )
