@@ -213,7 +213,7 @@ def test_old_tls_and_none_are_refused(proxy):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
-    with socket.create_connection(("127.0.0.1", proxy.port)) as plain, pytest.raises(OSError):
+    with socket.create_connection(("127.0.0.1", proxy.port)) as plain, pytest.raises(ssl.SSLError):
         old.wrap_socket(plain)
     with socket.create_connection(("127.0.0.1", proxy.port)) as plain:
         plain.sendall(b"GET /v1/models/generator HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -116,7 +116,8 @@ def test_compose_opens_the_contracts_ports_to_this_machine_only():
 
 def test_compose_pins_its_images():
     found = [service["image"] for service in COMPOSE["services"].values()]
-    assert all(re.fullmatch(r"tensorflow/\w+:\d+\.\d+\.\d+", image) for image in found), found
+    pinned = r"(tensorflow/\w+|prom/prometheus|nginx):v?\d+\.\d+\.\d+"
+    assert all(re.fullmatch(pinned, image) for image in found), found
 
 
 def test_the_script_is_a_script_and_asks_what_the_health_check_asks():

@@ -8,7 +8,7 @@ import sys
 
 from absl import flags as absl_flags
 
-from gan_keras.cli import flags, tokens
+from gan_keras.cli import addresses, flags, tokens
 from gan_keras.errors import UsageError
 from gan_keras.exporting import contract
 from gan_keras.serving.limits import Limits
@@ -137,7 +137,7 @@ def _serve(values):
     from gan_keras.serving import access, server, settings
 
     allowed = access.Access(values.ssl_cert, values.ssl_key, tokens.read(values.token_file))
-    access.check_address(values.address, allowed.certificate, values.insecure)
+    addresses.check(values.address, allowed.certificate, values.insecure)
     if values.model_config_file:
         models = settings.from_file(values.model_config_file)
     else:

@@ -7,7 +7,7 @@ from gan_keras.client.transport import Busy, left
 from gan_keras.errors import UserError
 from gan_keras.exporting import contract
 
-TLS = "(?i:ssl|certificate|handshake|wrong_version)"
+TLS = "(?i:ssl|certificate|handshake|wrong_version|verification check)"
 BUSY = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")  # 503 and 429 of HTTP
 
 

@@ -238,7 +238,7 @@ def test_serves_a_folder_until_sigterm(start, exports):
     *lines, last = process.lines
     assert lines == [*expected, "stopping: open requests are answered first", "stopped"]
     own = {name for name in modules(last) if name.startswith("gan_keras.")}
-    cli = r"cli(\.flags|\.moving_sign|\.serve|\.tokens)?"
+    cli = r"cli(\.addresses|\.flags|\.moving_sign|\.serve|\.tokens)?"
     allowed = rf"gan_keras\.({cli}|exporting(\.contract)?|errors|serving(\..*)?)"
     assert {name for name in own if not re.fullmatch(allowed, name)} == set()
 

@@ -160,16 +160,3 @@ def test_files_that_are_no_pair_are_named(files, tmp_path):
         Client("127.0.0.1:1", ca_cert=text)
     with pytest.raises(UsageError, match="ca_cert /nowhere cannot be read: No such file"):
         Client("127.0.0.1:1", ca_cert="/nowhere")
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "localhost", "127.1.2.3"])
-def test_this_machine_needs_no_protection(address):
-    access.check_address(address, encrypted=False, insecure=False)
-
-
-@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.0.2.1", ""])
-def test_other_machines_get_in_with_tls_or_on_purpose_only(address):
-    with pytest.raises(UsageError, match=f"--address={address}: other machines can reach it"):
-        access.check_address(address, encrypted=False, insecure=False)
-    access.check_address(address, encrypted=True, insecure=False)
-    access.check_address(address, encrypted=False, insecure=True)
