@@ -82,6 +82,7 @@ def _described(model):
             {
                 "version": number,
                 "labels": contract.PNG_LABEL_SIGNATURE in servable.signature_defs,
+                "walk": contract.SEED_LATENTS_SIGNATURE in servable.signature_defs,
                 "classes": [str(each) for each in classes],
                 "card": f"{MODELS}/{quote(name, safe='')}/versions/{number}/model_card.json"
                 if servable.card is not None

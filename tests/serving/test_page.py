@@ -3,13 +3,16 @@
 import json
 import re
 
+import numpy as np
 import pytest
 import urllib3
 
+from gan_keras.drawing import images
 from gan_keras.exporting import contract
+from gan_keras.exporting.interpolation import slerp
 from gan_keras.serving.settings import ModelSettings
 from tests import browser as browsers
-from tests.serving.harness import place, serving
+from tests.serving.harness import place, save_generator, serving
 
 CARD = {"step": 30, "classes": ["cat", "dog"], "dataset": "digits"}
 
@@ -18,7 +21,8 @@ CARD = {"step": 30, "classes": ["cat", "dog"], "dataset": "digits"}
 def paged(saved, tmp_path_factory):
     """A server of `generator`, version 1 with a model card and 2 without, and of `odd`."""
     folder = tmp_path_factory.mktemp("paged")
-    first = place(saved / "first", folder / "generator", 1)
+    save_generator(folder / "walking", walking=True)
+    first = place(folder / "walking", folder / "generator", 1)
     (first / contract.MODEL_CARD_FILE).write_text(json.dumps(CARD))
     second = place(saved / "second", folder / "generator", 2)
     (second / contract.MODEL_CARD_FILE).write_text("[1, 2]")
@@ -41,6 +45,7 @@ def test_the_page_takes_nothing_from_elsewhere(paged):
 
 
 def test_what_the_page_reads(paged):
+    plain = {"labels": False, "walk": False, "classes": [], "card": None}
     assert paged.ask("GET", "/page/models") == (
         200,
         {
@@ -48,10 +53,11 @@ def test_what_the_page_reads(paged):
                 {
                     "name": "generator",
                     "versions": [
-                        {"version": 2, "labels": False, "classes": [], "card": None},
+                        {"version": 2, **plain},
                         {
                             "version": 1,
                             "labels": False,
+                            "walk": True,
                             "classes": ["cat", "dog"],
                             "card": "/page/models/generator/versions/1/model_card.json",
                         },
@@ -59,7 +65,7 @@ def test_what_the_page_reads(paged):
                 },
                 {
                     "name": "odd",
-                    "versions": [{"version": 7, "labels": False, "classes": [], "card": None}],
+                    "versions": [{"version": 7, **plain}],
                 },
             ]
         },
@@ -149,6 +155,51 @@ def test_pictures_by_seed_with_buttons_and_keys(paged, browser):
     assert "version 1" in browser.find_element("id", "about").text
     complaints = [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
     assert not complaints
+
+
+PIXELS = """
+const canvas = document.getElementById('canvas');
+if (!document.getElementById('told').textContent.startsWith(arguments[0])) return null;
+const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+return [canvas.height, canvas.width, ...data];
+"""
+
+
+@browsers.needs_browser
+def test_a_walk_from_one_seed_to_another(paged, browser):
+    """Both ends are the pictures of their seeds; between them is that of the arc's middle."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.get("about:blank")
+    browser.get(f"http://{paged.rest}/#version=2")
+    seeds_shown(browser, 0)
+    assert not browser.find_element("id", "walk").is_displayed()  # It has no `latents`.
+    browser.execute_script(SET, "version", "1")
+    browsers.until(browser, "return !document.getElementById('walk').hidden")
+    browser.find_element("css selector", "#walk summary").click()
+    browser.execute_script(SET, "from", "3")
+    browser.execute_script(SET, "to", "-8")
+    slide = "const s = document.getElementById('slider'); s.value = arguments[0]; s.oninput();"
+
+    def drawn(place):
+        browser.execute_script(slide, str(round(100 * place)))
+        script = f"{place:.2f} of the way"
+        wait = WebDriverWait(browser, browsers.PATIENCE)
+        height, width, *data = wait.until(lambda page: page.execute_script(PIXELS, script))
+        return np.array(data).reshape(height, width, 4)[..., :3]
+
+    def answered(signature, **inputs):
+        path = "/v1/models/generator/versions/1:predict"
+        body = {"signature_name": signature, "inputs": inputs}
+        return np.array(paged.ask("POST", path, body)[1]["outputs"])
+
+    ends = answered("sample", seed=[3, -8])
+    assert np.abs(drawn(0) - ends[0]).max() <= 1
+    assert np.abs(drawn(1) - ends[1]).max() <= 1
+    middle = slerp(*answered("latents", seed=[3, -8]), 3)[1]
+    expected = images.to_uint8(answered("serving_default", latents=[middle.tolist()]))[0]
+    assert np.abs(drawn(0.5) - expected.astype(int)).max() <= 1
+    assert np.abs(drawn(0.5) - ends[0]).max() > 20
 
 
 @browsers.needs_browser
