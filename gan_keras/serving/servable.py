@@ -1,6 +1,5 @@
 """One loaded version of a model: its signatures, their inputs' checks, and their run."""
 
-import json
 import math
 from pathlib import Path
 
@@ -34,7 +33,6 @@ OWN_SIGNATURES = {
     contract.CLASSES_SIGNATURE,
 }
 INIT_SIGNATURE = "__saved_model_init_op"  # TensorFlow adds it to every SavedModel
-MAX_CARD_BYTES = 2**20
 MAX_RANK = 64  # numpy's
 FOREIGN = "serve only what you trust, with --allow_foreign_models"
 
@@ -98,7 +96,7 @@ class Servable:
         self._signatures = dict(self._saved_model.signatures)
         self.signature_defs = _signature_defs(folder)
         self._made = {}  # Signature by its name and its limits
-        self.card = _card(Path(folder, contract.MODEL_CARD_FILE))
+        self.card = _card(folder)
         self.warmups = self._warm(Path(folder, contract.WARMUP_FILE))
 
     def _warm(self, file):
@@ -273,14 +271,12 @@ def _fits(shape, expected):
     )
 
 
-def _card(file):
-    """The model card, a dict; None where there is none that can be read."""
+def _card(folder):
+    """The model card, a dict; None where there is none."""
     try:
-        with open(file, "rb") as opened:
-            card = json.loads(opened.read(MAX_CARD_BYTES))
-    except (OSError, ValueError, RecursionError):
+        return digests.read_card(folder)
+    except FileNotFoundError:
         return None
-    return card if isinstance(card, dict) else None
 
 
 def _numpy(tensor):

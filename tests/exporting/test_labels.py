@@ -16,6 +16,7 @@ from gan_keras.errors import UsageError, UserError
 from gan_keras.exporting import contract, folding, saved_model, trained
 from gan_keras.exporting.served import Served
 from gan_keras.serving.settings import ModelSettings
+from tests import browser as browsers
 from tests.exporting.conditional import CLASSES, LATENT_DIM, generator
 from tests.serving.harness import serving
 
@@ -202,6 +203,19 @@ def test_a_server_names_the_range_of_labels(client):
         client.sample(2, label=[2, 3])
     with pytest.raises(UserError, match=f"{code}.*input `label` of signature .* is missing"):
         client.generate(latents(range(2)))
+
+
+@browsers.needs_browser
+def test_the_page_picks_a_class(served, tmp_path):
+    sources = "return [...document.querySelectorAll('#grid img')].map(image => image.src)"
+    with browsers.chromium(tmp_path) as browser:
+        browser.get(f"http://{served.rest}/#count=4&class=1")
+        drawn = browsers.until(browser, f"{sources}.length === 4 && {sources[7:]}")
+        options = browser.find_elements("css selector", "#class option")
+        assert [each.text for each in options] == ["drawn from the seed", *CLASSES]
+    body = {"signature_name": "png_label", "inputs": {"seed": [0, 1, 2, 3], "label": [1] * 4}}
+    _, answer = served.ask("POST", "/v1/models/generator:predict", body)
+    assert drawn == [f"data:image/png;base64,{row['b64']}" for row in answer["outputs"]]
 
 
 def test_rows_of_a_rest_request_name_seed_and_label(served, loaded):

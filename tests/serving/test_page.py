@@ -10,6 +10,7 @@ import urllib3
 from gan_keras.drawing import images
 from gan_keras.exporting import contract
 from gan_keras.exporting.interpolation import slerp
+from gan_keras.serving import access
 from gan_keras.serving.settings import ModelSettings
 from tests import browser as browsers
 from tests.serving.harness import place, save_generator, serving
@@ -24,8 +25,7 @@ def paged(saved, tmp_path_factory):
     save_generator(folder / "walking", walking=True)
     first = place(folder / "walking", folder / "generator", 1)
     (first / contract.MODEL_CARD_FILE).write_text(json.dumps(CARD))
-    second = place(saved / "second", folder / "generator", 2)
-    (second / contract.MODEL_CARD_FILE).write_text("[1, 2]")
+    place(saved / "second", folder / "generator", 2)
     place(saved / "odd", folder / "odd", 7)
     generator = ModelSettings(contract.MODEL_NAME, folder / "generator", None)
     with serving(generator, ModelSettings("odd", folder / "odd"), ports=("rest",)) as running:
@@ -250,6 +250,20 @@ def test_what_goes_wrong_can_be_read_and_mended(paged, browser, where, message):
     browser.execute_script(SET, "seed", "5")
     seeds_shown(browser, 5)
     assert browser.execute_script(ERROR) is False
+
+
+@browsers.needs_browser
+def test_the_page_asks_for_the_token(base, browser):
+    from selenium.webdriver.common.keys import Keys
+
+    allowed = access.Access(token="0123456789abcdef")
+    settings = ModelSettings(contract.MODEL_NAME, base)
+    with serving(settings, ports=("rest",), access=allowed) as served:
+        browser.get(f"http://{served.rest}/")
+        assert browsers.until(browser, ERROR) == access.REFUSED
+        browser.find_element("id", "token").send_keys("0123456789abcdef", Keys.ENTER)
+        seeds_shown(browser, 0)
+        assert browser.execute_script(ERROR) is False
 
 
 @browsers.needs_browser
