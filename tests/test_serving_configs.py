@@ -116,7 +116,8 @@ def test_compose_opens_the_contracts_ports_to_this_machine_only():
 
 def test_compose_pins_its_images():
     found = [service["image"] for service in COMPOSE["services"].values()]
-    assert all(re.fullmatch(r"tensorflow/\w+:\d+\.\d+\.\d+", image) for image in found), found
+    pinned = r"(tensorflow/\w+|prom/prometheus|nginx):v?\d+\.\d+\.\d+"
+    assert all(re.fullmatch(pinned, image) for image in found), found
 
 
 def test_the_script_is_a_script_and_asks_what_the_health_check_asks():
@@ -198,7 +199,7 @@ def blocks(language):
 
 
 def test_the_readme_has_the_examples_it_should():
-    assert len(blocks("sh")) == 5
+    assert len(blocks("sh")) == 6
     assert len(blocks("python")) == 2
     for signature in (
         contract.LATENTS_SIGNATURE,
@@ -267,7 +268,8 @@ def test_every_shell_example_works_as_pasted(paste):
         result = paste("bash", "-euo", "pipefail", "-c", text=text)
         assert (result.returncode, result.stderr) == (0, ""), text
         outputs.append(result.stdout)
-    status, _, numbers, latents, sampled = outputs
+    status, _, numbers, latents, sampled, measured = outputs
+    assert re.match(r"[\d,]+ requests of 16 pictures in 1 s by 4 clients from ", measured)
     assert '"AVAILABLE"' in status
     picture = images.decode_png((paste.folder / "seed_7.png").read_bytes())
     numbers = np.array(yaml.safe_load(numbers)["predictions"])

@@ -15,7 +15,10 @@ from gan_keras.errors import UsageError
 
 FLAGS = ("load", "checkpoint", "truncation", "frames")  # That the next command has too.
 # Of a server, which what is loaded has no use for.
-SERVER = ("server", "transport", "model", "version", "version_label", "timeout")
+SERVER = (
+    *("server", "transport", "model", "version", "version_label", "timeout"),
+    *("tls", "ca_cert", "token_file"),
+)
 MOST_FRAMES = 60  # There and back they are as many as an animation shows.
 STRIP = 12  # Pictures of the strip: more are too small on a screen.
 GIF_HEIGHT = 192  # Pixels of the animation, at least.
@@ -108,6 +111,12 @@ def draw(values, output, connect):
     return told, f"--interpolate={ends[1]},{ends[1] + 1 if ends[1] < 2**63 - 1 else 0}"
 
 
+def label(values):
+    """The class that --label names: digits are a number, and anything else a name."""
+    text = values.label
+    return int(text) if text and re.fullmatch(r"-?[0-9]+", text) else text
+
+
 def _ends(values):
     """Returns the two seeds of a walk, or None."""
     if values.interpolate is None:
@@ -132,7 +141,7 @@ def _loaded(values):
 def _pictures(values, source, ends):
     """Returns what was asked for, uint8 (n, height, width, channels)."""
     if ends is None and values.truncation == 1:
-        return source.sample(values.count, values.seed, values.label)
+        return source.sample(values.count, values.seed, label(values))
     from gan_keras.drawing import images
     from gan_keras.exporting.interpolation import slerp
 
@@ -140,7 +149,7 @@ def _pictures(values, source, ends):
         latents = source.latents(values.count, values.seed)
     else:
         latents = slerp(*(source.latents(1, seed)[0] for seed in ends), values.frames)
-    return images.to_uint8(source.generate(values.truncation * latents, values.label))
+    return images.to_uint8(source.generate(values.truncation * latents, label(values)))
 
 
 def _write(output, pictures, ends):

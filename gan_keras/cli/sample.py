@@ -1,6 +1,7 @@
 """`gan-keras-sample`: pictures of a server, a run or an export, as one PNG file."""
 
 import contextlib
+import logging
 import os
 import shlex
 import time
@@ -8,22 +9,25 @@ from pathlib import Path
 
 from absl import flags as absl_flags
 
-from gan_keras.cli import flags, looking
+from gan_keras.cli import bench, flags, looking, tokens
 from gan_keras.errors import UsageError
 from gan_keras.exporting import contract
 
 PROGRAM = "gan-keras-sample"
 SUMMARY = (
     "Asks a server, or what --load names, for pictures of consecutive seeds, or of a walk from one "
-    "seed to another, and writes them as one PNG file."
+    "seed to another, and writes them as one PNG file; with --bench it prints how fast they come."
 )
 
 PORTS = {"grpc": contract.GRPC_PORT, "rest": contract.REST_PORT}
 MOST_PICTURES = 10_000  # a grid of 100 by 100; beyond that no viewer shows it
 DEFAULT_OUTPUT = "grid.png"
 # Flags that the next command has too.
-_KEPT = ("server", "transport", "count", "label", "model", "version", "version_label", "timeout")
-_KEPT += looking.FLAGS
+_KEPT = (
+    *("server", "transport", "count", "label", "model", "version", "version_label", "timeout"),
+    *("tls", "ca_cert", "token_file"),
+    *looking.FLAGS,
+)
 
 
 def run(argv=None):
@@ -36,11 +40,11 @@ def _define(values):
         "server",
         None,
         f"HOST:PORT (default: 127.0.0.1 and {PORTS['grpc']} for grpc, {PORTS['rest']} for rest); "
-        "http://HOST:PORT is asked over rest.",
+        "http://HOST:PORT is asked over rest, https://HOST:PORT over rest with --tls.",
         flag_values=values,
     )
     absl_flags.DEFINE_enum(
-        "transport", "grpc", list(PORTS), "grpc, or rest, which starts faster.", flag_values=values
+        "transport", "grpc", list(PORTS), "How the server is asked.", flag_values=values
     )
     absl_flags.DEFINE_integer(
         "count", 64, "Pictures.", lower_bound=1, upper_bound=MOST_PICTURES, flag_values=values
@@ -48,11 +52,11 @@ def _define(values):
     absl_flags.DEFINE_integer(
         "seed", 0, "Seed of the first picture; the next has the next one.", flag_values=values
     )
-    absl_flags.DEFINE_integer(
+    absl_flags.DEFINE_string(
         "label",
         None,
-        "Number of the class to draw, of a model with classes (default: drawn from each seed).",
-        lower_bound=0,
+        "Class to draw, by number or by name, of a model with classes (default: drawn from each"
+        " seed).",
         flag_values=values,
     )
     looking.define(values)
@@ -72,10 +76,39 @@ def _define(values):
     absl_flags.DEFINE_string(
         "version_label", None, "Label of the version, instead of its number.", flag_values=values
     )
-    absl_flags.DEFINE_float("timeout", 60.0, "Seconds for all of it.", flag_values=values)
+    absl_flags.DEFINE_float(
+        "timeout", 60.0, "Seconds for all of it; of --bench for each request.", flag_values=values
+    )
+    absl_flags.DEFINE_boolean(
+        "tls", False, "Encrypt, and check the server's certificate.", flag_values=values
+    )
+    absl_flags.DEFINE_string(
+        "ca_cert",
+        None,
+        "PEM file of the certificate that signed the server's (default: what the system trusts);"
+        " means --tls.",
+        flag_values=values,
+    )
+    absl_flags.DEFINE_string(
+        "token_file", None, "File with the token of the server's --token_file.", flag_values=values
+    )
+    absl_flags.DEFINE_boolean(
+        "verbose", False, "Print bytes and latency of each request.", flag_values=values
+    )
+    bench.define(values)
 
 
 def _sample(values):
+    with _verbose(values.verbose):
+        if bench.wanted(values):
+            server, transport = _address(values)
+            where = f"{server} over {transport}"
+            label = looking.label(values)
+            return bench.run(values, lambda: _client(values, server, transport), label, where)
+        return _pictures(values)
+
+
+def _pictures(values):
     output = Path(values.output)
     _check_output(output)
     if looking.wanted(values):
@@ -84,16 +117,11 @@ def _sample(values):
         print(f"next:  {_next_command(values, following)}")
         return
     server, transport = _address(values)
-    if transport == "grpc":
-        flags.import_tensorflow()
-    from gan_keras.client import Client
     from gan_keras.drawing import images
 
-    with Client(
-        server, transport, values.model, values.timeout, values.version, values.version_label
-    ) as client:
+    with _client(values, server, transport) as client:
         start = time.perf_counter()
-        pictures = client.sample(values.count, values.seed, values.label)
+        pictures = client.sample(values.count, values.seed, looking.label(values))
         milliseconds = 1000 * (time.perf_counter() - start)
     try:
         alone = len(pictures) == 1
@@ -118,14 +146,37 @@ def _sample(values):
 def _connected(values):
     """Yields the client of the server, and its name."""
     server, transport = _address(values)
-    if transport == "grpc":
-        flags.import_tensorflow()
+    with _client(values, server, transport) as client:
+        yield client, f"{server} over {transport}"
+
+
+def _client(values, server, transport):
     from gan_keras.client import Client
 
-    with Client(
-        server, transport, values.model, values.timeout, values.version, values.version_label
-    ) as client:
-        yield client, f"{server} over {transport}"
+    return Client(
+        server,
+        transport,
+        values.model,
+        values.timeout,
+        values.version,
+        values.version_label,
+        tls=values.tls or (values.server or "").lower().startswith("https://"),
+        ca_cert=values.ca_cert,
+        token=tokens.read(values.token_file),
+    )
+
+
+@contextlib.contextmanager
+def _verbose(wanted):
+    """Has the client report each request, on standard output as all reports are."""
+    reports = logging.getLogger("gan_keras.client")
+    before = reports.level
+    if wanted:
+        reports.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        reports.setLevel(before)
 
 
 def _address(values):
@@ -136,10 +187,13 @@ def _address(values):
     scheme, found, rest = server.partition("://")
     if not found:
         return server, transport
-    if scheme.lower() != "http":
+    if scheme.lower() not in ("http", "https"):
         raise UsageError(
-            f"--server={server}: connections are not encrypted; give HOST:PORT or http://HOST:PORT"
+            f"--server={server}: give HOST:PORT, http://HOST:PORT or https://HOST:PORT"
         )
+    if scheme.lower() == "http" and (values.tls or values.ca_cert):
+        flag = f"--ca_cert={values.ca_cert}" if values.ca_cert else "--tls"
+        raise UsageError(f"--server={server}: http is not encrypted; omit {flag}, or give https")
     if values["transport"].present and transport != "rest":
         raise UsageError(
             f"--server={server}: is asked over rest; omit --transport={transport}, or give "

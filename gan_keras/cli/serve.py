@@ -8,7 +8,7 @@ import sys
 
 from absl import flags as absl_flags
 
-from gan_keras.cli import flags
+from gan_keras.cli import addresses, flags, tokens
 from gan_keras.errors import UsageError
 from gan_keras.exporting import contract
 from gan_keras.serving.limits import Limits
@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 PROGRAM = "gan-keras-serve"
 SUMMARY = (
     "Serves exported models with TensorFlow Serving's API, in one process. The flags are those of"
-    " tensorflow_model_server, but for --address, --allow_foreign_models and --max_*."
+    " tensorflow_model_server, but for --address, --page, --ssl_*, --token_file, --insecure,"
+    " --allow_foreign_models and --max_*."
 )
 
 
@@ -54,7 +55,22 @@ def _define(values):
     absl_flags.DEFINE_string(
         "address",
         "127.0.0.1",
-        "Address to listen on; 0.0.0.0 lets other machines in, without any protection.",
+        "Address to listen on; 0.0.0.0 lets other machines in, with TLS or --insecure only.",
+        flag_values=values,
+    )
+    for name, text in (
+        ("ssl_cert", "PEM file of the server's certificate, for TLS on both ports."),
+        ("ssl_key", "PEM file of its private key."),
+        (
+            "token_file",
+            "File with a token that every request has to bring: Authorization: Bearer <token>.",
+        ),
+    ):
+        absl_flags.DEFINE_string(name, None, text, flag_values=values)
+    absl_flags.DEFINE_boolean(
+        "insecure",
+        False,
+        "Listen without TLS on an --address that other machines reach, behind a proxy say.",
         flag_values=values,
     )
     for name, default, protocol in (
@@ -93,6 +109,13 @@ def _define(values):
         flag_values=values,
     )
     absl_flags.DEFINE_boolean(
+        "page",
+        True,
+        "Show pictures on a page at / of the REST port; its link to the model card tells where the"
+        " model comes from.",
+        flag_values=values,
+    )
+    absl_flags.DEFINE_boolean(
         "allow_foreign_models",
         False,
         "Load models whose signatures gan-keras-export does not make. A model can run any code:"
@@ -111,8 +134,10 @@ def _serve(values):
         raise UsageError("--port=0 and --rest_api_port=0: both are off; give one of them a port")
     if values.port == values.rest_api_port:
         raise UsageError(f"--port and --rest_api_port are both {values.port}; change one of them")
-    from gan_keras.serving import server, settings
+    from gan_keras.serving import access, server, settings
 
+    allowed = access.Access(values.ssl_cert, values.ssl_key, tokens.read(values.token_file))
+    addresses.check(values.address, allowed.certificate, values.insecure)
     if values.model_config_file:
         models = settings.from_file(values.model_config_file)
     else:
@@ -134,6 +159,8 @@ def _serve(values):
         allow_foreign_models=values.allow_foreign_models,
         config_file=values.model_config_file,
         config_seconds=values.model_config_file_poll_wait_seconds,
+        page=values.page,
+        access=allowed,
     )
     logger.info("stopped")
     if hanging:

@@ -7,17 +7,19 @@ client; changing it breaks them. Nothing is imported, so that every process can 
 MODEL_NAME = "generator"
 
 # Signatures of the exported SavedModel: name, inputs, its one output. A conditional generator
-# takes `label` beside `latents`, and has the two signatures that end in `_label` as well.
+# takes `label` beside `latents`, and has the two signatures that end in `_label` and `classes` too.
 LATENTS_SIGNATURE = "serving_default"  # latents float32 (batch, latent_dim) -> images float32
 SEED_LATENTS_SIGNATURE = "latents"  # seed int64 (batch,) -> latents float32 (batch, latent_dim)
 SAMPLE_SIGNATURE = "sample"  # seed int64 (batch,) -> images uint8
 PNG_SIGNATURE = "png"  # seed int64 (batch,) -> png_bytes, one PNG file per row
 SAMPLE_LABEL_SIGNATURE = "sample_label"  # seed and label, int64 (batch,) -> images uint8
 PNG_LABEL_SIGNATURE = "png_label"  # seed and label, int64 (batch,) -> png_bytes
+CLASSES_SIGNATURE = "classes"  # label int64 (batch,) -> name_bytes, empty where there is no class
 
 LATENTS = "latents"
 SEED = "seed"
 LABEL = "label"  # number of a class, from 0; the names of all classes are in the model card
+NAME_BYTES = "name_bytes"  # a class's name in UTF-8
 IMAGES = "images"
 # TF Serving writes a string output as {"b64": ...} only if its name ends in `_bytes`.
 PNG_BYTES = "png_bytes"

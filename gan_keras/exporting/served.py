@@ -50,7 +50,7 @@ class Served(tf.Module):
         self._prior = PRIORS[prior]
         self._temperature = temperature
         self._latent_dim = generator.inputs[0].shape[-1]
-        self._classes = len(classes)
+        self._classes, self._names = len(classes), list(classes)
         self._frequencies = _frequencies(generator, len(classes))
 
     def signatures(self) -> dict[str, Callable[..., dict[str, tf.Tensor]]]:
@@ -69,6 +69,7 @@ class Served(tf.Module):
             contract.LATENTS_SIGNATURE: tf.function(self.generate, [latents, label]),
             contract.SAMPLE_LABEL_SIGNATURE: tf.function(self.sample, [seed, label]),
             contract.PNG_LABEL_SIGNATURE: tf.function(self.png, [seed, label]),
+            contract.CLASSES_SIGNATURE: tf.function(self.classes, [label]),
         }
 
     def generate(self, latents: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
@@ -107,6 +108,15 @@ class Served(tf.Module):
         """Maps seeds int64 (batch,) to PNG files, one string per row."""
         pictures = self.sample(seed, label)[contract.IMAGES]
         return {contract.PNG_BYTES: _each(tf.io.encode_png, pictures, tf.TensorSpec([], tf.string))}
+
+    def classes(self, label: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Maps numbers of classes int64 (batch,) to their names; of no class it is empty.
+
+        So a client finds all names through a server that knows signatures only.
+        """
+        known = (label >= 0) & (label < self._classes)
+        names = tf.gather(tf.constant(list(self._names)), tf.where(known, label, 0))
+        return {contract.NAME_BYTES: tf.where(known, names, "")}
 
     def _draw(self, latents, label):
         # TensorFlow multiplies a lone row by a way of its own, which rounds otherwise. Beside

@@ -22,8 +22,9 @@ JSON_TYPES = {
     *(tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint32, tf.uint64),
 }
 PLAIN = {contract.LATENTS_SIGNATURE, contract.SAMPLE_SIGNATURE, contract.PNG_SIGNATURE}
-OPTIONAL = {contract.SEED_LATENTS_SIGNATURE}  # Exports of earlier versions do not have it.
 LABELLED = PLAIN | {contract.SAMPLE_LABEL_SIGNATURE, contract.PNG_LABEL_SIGNATURE}
+# Exports of earlier versions do not have them.
+OPTIONAL = {contract.SEED_LATENTS_SIGNATURE, contract.CLASSES_SIGNATURE}
 
 
 @dataclasses.dataclass(frozen=True)

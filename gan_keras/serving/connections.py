@@ -24,19 +24,30 @@ class Connections:
 
     def __init__(self, limits):
         self._most, self._seconds = limits.connections, limits.send_seconds
+        self._handshake = limits.body_seconds
         self._answered = set()  # those whose request is complete
         self._waiting = {}  # the others, as an ordered set
         self._unread = {}  # connection: since when it has had a reply to read
 
-    async def listen(self, bound, server):
+    async def listen(self, bound, server, context=None):
         """Returns the asyncio.Server that accepts connections for an aiohttp server.
+
+        Args:
+            bound: The bound socket.
+            server: The aiohttp server.
+            context: The ssl.SSLContext; None for no TLS. A connection counts when its handshake
+                is done, for which it has as long as for its headers.
 
         Raises:
             OSError: the port is taken.
         """
         factory = functools.partial(_Accepted, self, server)
         accepting = await asyncio.get_running_loop().create_server(
-            factory, sock=bound, backlog=BATCH
+            factory,
+            sock=bound,
+            backlog=BATCH,
+            ssl=context,
+            ssl_handshake_timeout=self._handshake if context else None,
         )
         bound.listen(BACKLOG)
         return accepting

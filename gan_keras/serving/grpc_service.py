@@ -14,6 +14,7 @@ from tensorflow_serving.apis import (
 
 from gan_keras.serving import batches, tensors
 from gan_keras.serving.bodies import Bodies, BodyTooLarge
+from gan_keras.serving.counters import counted
 from gan_keras.serving.reports import rarely
 from gan_keras.serving.request_error import RequestError, invalid, one_line
 
@@ -21,7 +22,7 @@ SIGNATURES_FIELD = "signature_def"
 IDLE_SECONDS, OLD_SECONDS = 300, 3600  # of a connection; clients connect again by themselves
 
 
-def server(models, workers, batches, limits):
+def server(models, workers, batches, limits, counters=None, access=None):
     """Returns a grpc.aio server with both services, without a port.
 
     Args:
@@ -29,10 +30,15 @@ def server(models, workers, batches, limits):
         workers: The Workers for predictions.
         batches: The Batches, of these workers.
         limits: The Limits.
+        counters: The Counters; None for none.
+        access: The Access; None for everybody's.
     """
     made = grpc.aio.server(
         # A bound of the requests under way would count those whose message never comes.
-        interceptors=[_Receiving(Bodies(limits, 2 * limits.requests))],
+        interceptors=[
+            *(access.interceptors() if access else []),
+            _Receiving(Bodies(limits, 2 * limits.requests)),
+        ],
         options=[
             ("grpc.max_concurrent_streams", limits.requests),  # of one connection
             ("grpc.max_allowed_incoming_connections", limits.connections),
@@ -47,7 +53,7 @@ def server(models, workers, batches, limits):
         ],
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(models, workers, batches, limits), made
+        PredictionService(models, workers, batches, limits, counters), made
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(models), made)
     return made
@@ -135,6 +141,13 @@ def _answered(method):
     return answer
 
 
+def _code(error):
+    """The name of the status that an exception is answered with."""
+    if isinstance(error, RequestError):
+        return error.code.name
+    return "INTERNAL" if isinstance(error, Exception) else "CANCELLED"
+
+
 @_answered
 async def _of_other_models(self, request):
     raise invalid(f"{type(request).__name__} is for models of another kind; call Predict")
@@ -143,11 +156,12 @@ async def _of_other_models(self, request):
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Predict and GetModelMetadata."""
 
-    def __init__(self, models, workers, batches, limits):
+    def __init__(self, models, workers, batches, limits, counters=None):
         self._models, self._workers, self._batches = models, workers, batches
-        self._limits = limits
+        self._limits, self.counters = limits, counters
 
     @_answered
+    @counted(_code)
     async def Predict(self, request):
         servable = _chosen(self._models, request, "find")
         async with self._workers.admit():

@@ -297,6 +297,10 @@ class Models:
             while await model.poll():
                 pass
 
+    def names(self):
+        """Returns the names of all models."""
+        return list(self._models)
+
     def model(self, name):
         """Returns the model of this name."""
         if name not in self._models:

@@ -10,6 +10,7 @@ from aiohttp import web
 from google.protobuf import json_format
 
 from gan_keras.serving import grpc_service, json_tensors
+from gan_keras.serving import page as pages
 from gan_keras.serving.batches import SMALL
 from gan_keras.serving.bodies import Bodies, BodyTooLarge
 from gan_keras.serving.reports import rarely
@@ -43,7 +44,9 @@ PATHS = {
 _PARSING = threading.Lock()
 
 
-def application(models, workers, batches, limits, connections):
+def application(
+    models, workers, batches, limits, connections, page=True, counters=None, access=None
+):
     """Returns the aiohttp application.
 
     Args:
@@ -52,6 +55,9 @@ def application(models, workers, batches, limits, connections):
         batches: The Batches, of these workers.
         limits: The Limits.
         connections: The Connections.
+        page: Whether `/` is a page to look at.
+        counters: The Counters, which are shown then; None for none.
+        access: The Access; None for everybody's.
     """
     bodies = Bodies(limits, limits.connections)
 
@@ -98,7 +104,16 @@ def application(models, workers, batches, limits, connections):
             return await workers.run(_encoded, results, by_row)
         return json_tensors.reply(results, by_row)
 
-    app = web.Application(client_max_size=limits.body_bytes, middlewares=[_errors])
+    middlewares = [_errors]
+    if counters:
+        middlewares.insert(0, counters.middleware(_predicted))
+    if access:
+        middlewares[:0] = access.middlewares(free=["/"] if page else [])
+    app = web.Application(client_max_size=limits.body_bytes, middlewares=middlewares)
+    if page:
+        app.router.add_routes(pages.routes(models))
+    if counters:
+        app.router.add_routes([counters.route()])
     app.router.add_route("*", "/{path:.*}", answer)
     return app
 
@@ -127,6 +142,16 @@ def _path(request):
     if path["model"] is None:
         raise invalid("Missing model name in request: GET /v1/models/<model> is served")
     return path
+
+
+def _predicted(request):
+    """The name of the model that a request wants predictions of; None if it wants something else.
+
+    What is no prediction at all is not counted, as a stranger's probes would be.
+    """
+    path = PATHS["POST"].fullmatch(request.rel_url.raw_path_qs)
+    asked = path and request.method == "POST" and path["verb"] == "predict"
+    return unquote(path["model"]) if asked else None
 
 
 @web.middleware

@@ -21,15 +21,16 @@ MAX_WARMUP_RECORDS = 1_000  # TensorFlow Serving's limit
 OWN_INPUTS = {
     contract.LATENTS: ({tf.float32}, 2),
     contract.SEED: ({tf.int64}, 1),
-    "label": ({tf.int32, tf.int64}, 1),
+    contract.LABEL: ({tf.int32, tf.int64}, 1),
 }
 OWN_SIGNATURES = {
     contract.LATENTS_SIGNATURE,
     contract.SEED_LATENTS_SIGNATURE,
     contract.SAMPLE_SIGNATURE,
     contract.PNG_SIGNATURE,
-    "sample_label",
-    "png_label",
+    contract.SAMPLE_LABEL_SIGNATURE,
+    contract.PNG_LABEL_SIGNATURE,
+    contract.CLASSES_SIGNATURE,
 }
 INIT_SIGNATURE = "__saved_model_init_op"  # TensorFlow adds it to every SavedModel
 MAX_RANK = 64  # numpy's
@@ -95,6 +96,7 @@ class Servable:
         self._signatures = dict(self._saved_model.signatures)
         self.signature_defs = _signature_defs(folder)
         self._made = {}  # Signature by its name and its limits
+        self.card = _card(folder)
         self.warmups = self._warm(Path(folder, contract.WARMUP_FILE))
 
     def _warm(self, file):
@@ -267,6 +269,14 @@ def _fits(shape, expected):
     return len(dims) == len(shape) and all(
         dim is None or dim == size for dim, size in zip(dims, shape, strict=True)
     )
+
+
+def _card(folder):
+    """The model card, a dict; None where there is none."""
+    try:
+        return digests.read_card(folder)
+    except FileNotFoundError:
+        return None
 
 
 def _numpy(tensor):

@@ -104,6 +104,8 @@ async def serve(
     allow_foreign_models=False,
     config_file=None,
     config_seconds=0,
+    page=True,
+    access=None,
 ):
     """Loads the models, then answers until `stop` is set; logs what it does.
 
@@ -119,12 +121,16 @@ async def serve(
         allow_foreign_models: Load signatures that this package does not make.
         config_file: The --model_config_file that the settings come from, to be read again.
         config_seconds: Between two looks at it; 0 for no second look.
+        page: Serve a page to look at, at `/` of the REST port.
+        access: The Access; None for everybody's, unencrypted.
 
     Raises:
         UserError: there is nothing to serve, or a port was taken meanwhile.
     """
     from gan_keras.serving import edited_config
+    from gan_keras.serving.access import Access
     from gan_keras.serving.batches import Batches
+    from gan_keras.serving.counters import Counters
     from gan_keras.serving.models import Models
     from gan_keras.serving.workers import Workers
 
@@ -132,17 +138,21 @@ async def serve(
     limits = limits.fitted()
     models = Models(settings, limits.load_seconds, allow_foreign_models)
     workers, drains = Workers(limits), []
+    counters, access = Counters(models.names), access or Access()
     batches = Batches(workers)
     try:
         if not await _unless(stop, models.load(allow_unavailable_labels)):
             return
         if grpc_at:
-            drains.append(await _grpc(models, workers, batches, limits, grpc_at))
+            drains.append(await _grpc(models, workers, batches, limits, grpc_at, counters, access))
             logger.info("gRPC on %s", grpc_at)
         if rest_at:
-            drains.append(await _rest(models, workers, batches, limits, rest_at))
-            logger.info("REST on http://%s", rest_at)
-        logger.info("next: %s", _next_command(settings[0].name, grpc_at, rest_at))
+            drains.append(
+                await _rest(models, workers, batches, limits, rest_at, page, counters, access)
+            )
+            scheme = "https" if access.certificate else "http"
+            logger.info("REST on %s://%s", scheme, rest_at)
+        logger.info("next: %s", _next_command(settings[0].name, grpc_at, rest_at, access))
         follow = [models.keep_up(poll_seconds)] if poll_seconds else []
         if config_file and config_seconds:
             follow.append(
@@ -172,14 +182,17 @@ async def _unless(stop, work):
         await asyncio.gather(working, stopping, return_exceptions=True)
 
 
-async def _grpc(models, workers, batches, limits, listener):
+async def _grpc(models, workers, batches, limits, listener, counters, access):
     """Starts gRPC; returns what drains it."""
     from gan_keras.serving import grpc_service
 
-    server = grpc_service.server(models, workers, batches, limits)
+    server = grpc_service.server(models, workers, batches, limits, counters, access)
     listener.socket.close()  # gRPC opens its own
     try:
-        server.add_insecure_port(str(listener))
+        if credentials := access.credentials():
+            server.add_secure_port(str(listener), credentials)
+        else:
+            server.add_insecure_port(str(listener))
     except RuntimeError as error:
         raise _taken("port", listener, error) from None
     await server.start()
@@ -191,7 +204,7 @@ def _taken(flag, listener, why):
     return UserError(f"--{flag}: {listener}: {why}; end the other server or give another --{flag}")
 
 
-async def _rest(models, workers, batches, limits, listener):
+async def _rest(models, workers, batches, limits, listener, page, counters, access):
     """Starts REST; returns what drains it."""
     from aiohttp import web
 
@@ -204,7 +217,7 @@ async def _rest(models, workers, batches, limits, listener):
     quiet.setLevel(logging.CRITICAL)
     connections = Connections(limits)
     runner = web.AppRunner(
-        rest.application(models, workers, batches, limits, connections),
+        rest.application(models, workers, batches, limits, connections, page, counters, access),
         access_log=None,
         logger=quiet,
         keepalive_timeout=limits.body_seconds,  # for the headers of each request too
@@ -213,7 +226,7 @@ async def _rest(models, workers, batches, limits, listener):
     )
     await runner.setup()
     try:
-        accepting = await connections.listen(listener.socket, runner.server)
+        accepting = await connections.listen(listener.socket, runner.server, access.context)
     except OSError as error:
         await runner.cleanup()
         raise _taken("rest_api_port", listener, error.strerror) from None
@@ -227,7 +240,7 @@ async def _rest(models, workers, batches, limits, listener):
     return drain
 
 
-def _next_command(name, grpc_at, rest_at):
+def _next_command(name, grpc_at, rest_at, access):
     """The command that asks this server for pictures."""
     from gan_keras.exporting import contract
 
@@ -236,4 +249,8 @@ def _next_command(name, grpc_at, rest_at):
     command = f"gan-keras-sample --server={where}"
     if not grpc_at:
         command += " --transport=rest"
+    if access.certificate:
+        command += " --tls"
+    if access.interceptors():
+        command += " --token_file=FILE"
     return command if name == contract.MODEL_NAME else f"{command} --model={name}"

@@ -1,10 +1,12 @@
+import logging
 import shlex
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from gan_keras.cli import flags, sample
+from gan_keras.cli import sample
+from gan_keras.client import load
 from gan_keras.drawing import images
 from gan_keras.errors import UserError
 from gan_keras.exporting import contract
@@ -22,8 +24,9 @@ class FakeClient:
     asked = None
     failure = None
 
-    def __init__(self, *args):
+    def __init__(self, *args, **security):
         FakeClient.made = args
+        FakeClient.security = security
 
     def __enter__(self):
         return self
@@ -41,7 +44,6 @@ class FakeClient:
 @pytest.fixture(autouse=True)
 def fake(monkeypatch, tmp_path):
     monkeypatch.setattr("gan_keras.client.Client", FakeClient)
-    monkeypatch.setattr(flags, "import_tensorflow", lambda: None)
     monkeypatch.setattr(FakeClient, "made", None)
     monkeypatch.setattr(FakeClient, "asked", None)
     monkeypatch.chdir(tmp_path)
@@ -82,6 +84,27 @@ def test_every_flag_reaches_the_client(fake):
     assert fake.made == ("example.org:80", "grpc", "faces", 1.5, None, "stable")
 
 
+def test_tls_and_the_token_reach_the_client(fake, tmp_path, capsys):
+    assert sample.run(["--count=1"]) == 0
+    assert fake.security == {"tls": False, "ca_cert": None, "token": None}
+    (tmp_path / "token").write_text("0123456789abcdef\n")
+    assert sample.run(["--count=1", "--tls", "--ca_cert=ca.pem", "--token_file=token"]) == 0
+    assert fake.security == {"tls": True, "ca_cert": "ca.pem", "token": "0123456789abcdef"}
+    assert "--tls=True --ca_cert=ca.pem --token_file=token " in capsys.readouterr().out
+    assert sample.run(["--count=1", "--server=https://example.org:443"]) == 0
+    assert fake.made[:2] == ("example.org:443", "rest")
+    assert fake.security["tls"] is True
+
+
+@pytest.mark.parametrize("text", ["short", "", "0123456789 abcdef", "0123456789abcdé"])
+def test_a_file_without_a_token_is_named(fake, tmp_path, capsys, text):
+    (tmp_path / "token").write_text(text)
+    assert sample.run(["--token_file=token"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("gan-keras-sample: --token_file=token: ")
+    assert fake.made is None
+
+
 def test_one_picture_is_a_file_of_its_own_size(tmp_path, capsys):
     assert sample.run(["--count=1", "--seed=7"]) == 0
     assert_array_equal(images.decode_png((tmp_path / "grid.png").read_bytes()), pictures(1, 7)[0])
@@ -104,7 +127,8 @@ def test_a_url_is_asked_over_rest(fake, capsys, server):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--server=https://example.org:80"], "are not encrypted; give HOST:PORT or http://"),
+        (["--server=ftp://example.org:80"], "give HOST:PORT, http://HOST:PORT or https://HOST"),
+        (["--server=http://example.org:80", "--tls"], "http is not encrypted; omit --tls, or"),
         (["--server=http://example.org:80", "--transport=grpc"], "omit --transport=grpc"),
     ],
 )
@@ -115,13 +139,61 @@ def test_a_url_of_something_else_is_one_line(fake, capsys, argv, message):
     assert fake.made is None
 
 
-def test_tensorflow_is_imported_quietly_and_for_grpc_only(monkeypatch):
-    calls = []
-    monkeypatch.setattr(flags, "import_tensorflow", lambda: calls.append(1))
-    sample.run(["--transport=rest"])
-    assert calls == []
-    sample.run(["--transport=grpc"])
-    assert calls == [1]
+@pytest.mark.parametrize(("given", "asked"), [("7", 7), ("seven", "seven"), ("-1", -1)])
+def test_a_label_is_a_number_or_a_name(fake, capsys, given, asked):
+    assert sample.run(["--count=1", f"--label={given}"]) == 0
+    assert fake.asked == (1, 0, asked)
+    assert f"--label={given} " in capsys.readouterr().out
+
+
+def test_verbose_reports_each_request_and_nothing_else_does(fake, monkeypatch, capsys):
+    def asks(self, count, seed, label):
+        logging.getLogger("gan_keras.client.transport").debug("12 bytes")
+        return pictures(count, seed)
+
+    monkeypatch.setattr(fake, "sample", asks)
+    assert sample.run(["--verbose"]) == 0
+    assert capsys.readouterr().out.startswith("12 bytes\nwrote grid.png")
+    assert sample.run([]) == 0
+    assert "12 bytes" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("busy", "lines"), [(0.5, 2), (0.95, 3)])
+def test_bench_prints_rate_and_latencies_and_writes_nothing(
+    fake, monkeypatch, tmp_path, capsys, busy, lines
+):
+    def measure(asks, seconds):
+        assert seconds == 2.5
+        asked = []
+        for number in range(2):
+            for ask in asks:
+                ask(number)
+                asked.append(fake.asked)
+        assert asked == [(4, 10 + 4 * i, 3) for i in range(6)]
+        return load.Load(1000, seconds, {50: 1.25, 90: 2.0, 99: 10.0}, busy)
+
+    monkeypatch.setattr(load, "measure", measure)
+    flags = ["--bench=2.5", "--clients=3", "--count=4", "--seed=10", "--label=3"]
+    assert sample.run(flags) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:2] == [
+        "1,000 requests of 4 pictures in 2.5 s by 3 clients from 127.0.0.1:8500 over grpc",
+        "400.0 requests/s, 1,600.0 pictures/s, p50 1.2 ms, p90 2.0 ms, p99 10.0 ms",
+    ]
+    assert len(printed) == lines
+    assert printed[2:] == [line for line in printed if "95% of a core" in line]
+    assert not list(tmp_path.iterdir())
+
+
+def test_bench_stays_within_int64(fake, monkeypatch):
+    def measure(asks, seconds):
+        for number in range(3):
+            asks[0](number)
+            assert fake.asked[1] + 64 <= 2**63
+        raise ValueError("no request was answered within 1 s")
+
+    monkeypatch.setattr(load, "measure", measure)
+    assert sample.run(["--bench=1", f"--seed={2**63 - 130}"]) == 2
 
 
 def test_the_next_command_works_as_printed(fake, tmp_path, capsys):
@@ -154,6 +226,8 @@ def test_the_next_command_begins_again_where_the_seeds_end(fake, capsys):
         ("--output=x.jpg", "--output=x.jpg: the name must end in .png"),
         ("--output=.", "--output=.: is a folder"),
         ("--cuont=3", "cuont"),
+        ("--clients=2", "--clients=2: is for --bench; give --bench=SECONDS too"),
+        ("--bench=0", "--bench=0"),
         ("stray", "stray: unexpected argument"),
     ],
 )
@@ -164,6 +238,19 @@ def test_a_bad_flag_is_one_line_and_2_before_the_server_is_asked(fake, capsys, a
     assert captured.err.count("\n") == 1
     assert captured.err.startswith("gan-keras-sample: ")
     assert message in captured.err
+    assert fake.made is None
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--output=x.png", "--output=x.png: not beside --bench"),
+        ("--count=65", "--count=65: with --bench it is the pictures of one request, at most 64"),
+    ],
+)
+def test_bench_names_flags_that_do_not_fit(fake, capsys, argument, message):
+    assert sample.run(["--bench=1", argument]) == 2
+    assert message in capsys.readouterr().err
     assert fake.made is None
 
 

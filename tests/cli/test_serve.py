@@ -66,6 +66,12 @@ def mistake(capsys, *arguments):
         (["--model_base_path="], "--model_base_path: required"),
         (["--model_base_path=e", "--model_name="], "--model_name=: must be a name"),
         (["--port=0", "--rest_api_port=0"], "--port=0 and --rest_api_port=0: both are off"),
+        (["--address=0.0.0.0"], "--address=0.0.0.0: other machines can reach it"),
+        (["--address=::"], "--ssl_cert and --ssl_key, or --insecure"),
+        (["--ssl_cert=a.pem"], "--ssl_cert=a.pem: give --ssl_key too"),
+        (["--ssl_key=a.pem"], "--ssl_key=a.pem: give --ssl_cert too"),
+        (["--ssl_cert=a.pem", "--ssl_key=b.pem"], "--ssl_key=b.pem: cannot be read: No such file"),
+        (["--token_file=none"], "--token_file=none: cannot be read: No such file"),
         (["--port=9", "--rest_api_port=9"], "--port and --rest_api_port are both 9"),
         (["--model_config_file=no.config"], "--model_config_file=no.config: cannot be read"),
     ],
@@ -106,7 +112,9 @@ def test_port_taken(capsys, exports, flag):
 
 
 def test_address_of_another_machine(capsys, exports):
-    status, line = mistake(capsys, f"--model_base_path={exports}", "--address=192.0.2.1")
+    status, line = mistake(
+        capsys, f"--model_base_path={exports}", "--address=192.0.2.1", "--insecure"
+    )
     assert (status, "--address=192.0.2.1" in line) == (1, True)
 
 
@@ -230,7 +238,7 @@ def test_serves_a_folder_until_sigterm(start, exports):
     *lines, last = process.lines
     assert lines == [*expected, "stopping: open requests are answered first", "stopped"]
     own = {name for name in modules(last) if name.startswith("gan_keras.")}
-    cli = r"cli(\.flags|\.moving_sign|\.serve)?"
+    cli = r"cli(\.addresses|\.flags|\.moving_sign|\.serve|\.tokens)?"
     allowed = rf"gan_keras\.({cli}|exporting(\.contract)?|errors|serving(\..*)?)"
     assert {name for name in own if not re.fullmatch(allowed, name)} == set()
 

@@ -6,14 +6,14 @@ import threading
 
 import pytest
 
-from gan_keras.client import transports
+from gan_keras.client import transport
 from gan_keras.client.client import Client
 from tests.client.fakes import PATIENCE, SHORT_PAUSE, FakeGrpc, FakeRest
 
 
 @pytest.fixture(params=[FakeRest, FakeGrpc], ids=["rest", "grpc"])
 def fake(request, monkeypatch):
-    monkeypatch.setattr(transports, "FIRST_PAUSE", SHORT_PAUSE)
+    monkeypatch.setattr(transport, "FIRST_PAUSE", SHORT_PAUSE)
     with request.param().serving() as fake:
         yield fake
 

@@ -15,7 +15,7 @@ from gan_keras.drawing import images
 from gan_keras.exporting import contract
 
 PATIENCE = 20  # seconds; reached only where a test fails
-SHORT_PAUSE = 0.01  # seconds between retries; grpc needs more than 1 ms
+SHORT_PAUSE = 0.001  # seconds between retries
 
 
 def picture(seed):
@@ -33,6 +33,7 @@ class Fake:
 
     def __init__(self):
         self.asked = []  # (signature, input, rows)
+        self.peers = set()  # addresses of clients' ends, where they are known
         self.failures = []  # (code, text), each for one request
         self.released = threading.Event()
         self.released.set()
@@ -51,6 +52,7 @@ class Fake:
 
 class FakeRest(Fake):
     transport = "rest"
+    NO_SIGNATURE = (400, 'Serving signature key "classes" not found.')
     BUSY = (503, 429)
     BAD, MISSING = 400, 404
 
@@ -64,8 +66,9 @@ class FakeRest(Fake):
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 ((key, rows),) = body["inputs"].items()
-                rows = np.array(rows, np.int64 if key == contract.SEED else np.float32)
+                rows = np.array(rows, np.float32 if key == contract.LATENTS else np.int64)
                 fake.path = self.path
+                fake.peers.add(self.client_address)
                 values = fake.answer(body["signature_name"], key, rows)
                 if fake.failures:
                     status, text = fake.failures.pop(0)
@@ -100,12 +103,16 @@ class FakeRest(Fake):
 
 class FakeGrpc(Fake, prediction_service_pb2_grpc.PredictionServiceServicer):
     transport = "grpc"
+    NO_SIGNATURE = (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        'Serving signature key "classes" not found.',
+    )
     BUSY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
     BAD, MISSING = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
 
     def Predict(self, request, context):
         ((key, tensor),) = request.inputs.items()
-        kind = "<i8" if key == contract.SEED else "<f4"
+        kind = "<f4" if key == contract.LATENTS else "<i8"
         shape = [dim.size for dim in tensor.tensor_shape.dim]
         rows = np.frombuffer(tensor.tensor_content, kind).reshape(shape)
         self.spec = request.model_spec

@@ -6,7 +6,7 @@ import grpc
 import pytest
 from numpy.testing import assert_array_equal
 
-from gan_keras.client import transports
+from gan_keras.client import transport as sending
 from gan_keras.client.client import Client
 from gan_keras.errors import UserError
 from tests.client.fakes import SHORT_PAUSE, Fake, FakeGrpc, FakeRest, picture
@@ -24,7 +24,7 @@ def test_a_server_that_stays_busy_is_quoted(fake, client, which):
     fake.failures = [(fake.BUSY[which], "the queue is full")] * 9
     with pytest.raises(UserError, match=r"\d over \w+: .*: the queue is full$"):
         client.sample(1)
-    assert len(fake.asked) == transports.ATTEMPTS
+    assert len(fake.asked) == sending.ATTEMPTS
 
 
 def test_a_bad_request_is_not_sent_again(fake, client):
@@ -47,7 +47,7 @@ def test_a_request_that_took_too_long_is_not_sent_again(fake):
 def test_the_time_is_for_the_whole_call(fake, monkeypatch):
     """Not for each of its requests."""
     now = [0.0]
-    monkeypatch.setattr(transports.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(sending.time, "monotonic", lambda: now[0])
 
     def answer(*asked):
         now[0] += 6.0
@@ -55,11 +55,29 @@ def test_the_time_is_for_the_whole_call(fake, monkeypatch):
 
     monkeypatch.setattr(fake, "answer", answer)
     with (
-        Client(fake.address, transport=fake.transport, timeout=10) as client,
+        Client(fake.address, transport=fake.transport, timeout=10, in_flight=1) as client,
         pytest.raises(UserError, match="no answer within 10 s"),
     ):
         client.sample(64 * 5)
     assert len(fake.asked) == 2
+
+
+def test_a_connection_is_used_again():
+    with FakeRest().serving() as fake, Client(fake.address, "rest", in_flight=1) as client:
+        client.sample(64 * 3)
+        client.sample(1)
+        assert len(fake.peers) == 1
+
+
+def test_what_is_too_large_is_not_asked_for_again(monkeypatch):
+    monkeypatch.setattr(sending, "MAX_REPLY_BYTES", 100)
+    with (
+        FakeGrpc().serving() as fake,
+        Client(fake.address) as client,
+        pytest.raises(UserError, match="larger than max"),
+    ):
+        client.sample(4)
+    assert len(fake.asked) == 1
 
 
 def test_a_missing_model_is_named(fake):
@@ -105,7 +123,7 @@ def test_a_grpc_server_that_is_no_model_server_is_noticed():
     ],
 )
 def test_the_other_transports_port_is_noticed(monkeypatch, server, transport, remedy):
-    monkeypatch.setattr(transports, "FIRST_PAUSE", SHORT_PAUSE)
+    monkeypatch.setattr(sending, "FIRST_PAUSE", SHORT_PAUSE)
     with (
         server().serving() as fake,
         Client(fake.address, transport) as client,
@@ -116,7 +134,7 @@ def test_the_other_transports_port_is_noticed(monkeypatch, server, transport, re
 
 @pytest.mark.parametrize("transport", ["rest", "grpc"])
 def test_nobody_there_is_told_with_the_address_and_the_ports(monkeypatch, transport):
-    monkeypatch.setattr(transports, "FIRST_PAUSE", SHORT_PAUSE)
+    monkeypatch.setattr(sending, "FIRST_PAUSE", SHORT_PAUSE)
     with (
         Client("127.0.0.1:1", transport) as client,
         pytest.raises(

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 
-from gan_keras.client import transports
+from gan_keras.client import transport
 from gan_keras.client.client import Client
 from gan_keras.drawing import images
 from gan_keras.errors import UserError
@@ -67,7 +67,7 @@ def test_scalars_in_place_of_pictures_are_one_line(raw):
 
 
 def test_a_reply_without_end_is_left(raw, monkeypatch):
-    monkeypatch.setattr(transports, "MAX_REPLY_BYTES", 2**20)
+    monkeypatch.setattr(transport, "MAX_REPLY_BYTES", 2**20)
     address = raw(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(2**21))
     with Client(address, "rest") as client, pytest.raises(UserError, match="more than 1 MiB"):
         client.sample(1)

@@ -16,6 +16,7 @@ from gan_keras.errors import UsageError, UserError
 from gan_keras.exporting import contract, folding, saved_model, trained
 from gan_keras.exporting.served import Served
 from gan_keras.serving.settings import ModelSettings
+from tests import browser as browsers
 from tests.exporting.conditional import CLASSES, LATENT_DIM, generator
 from tests.serving.harness import serving
 
@@ -94,6 +95,7 @@ def test_signatures_of_a_conditional_generator(exported):
         "png": seed,
         "sample_label": seed | label,
         "png_label": seed | label,
+        "classes": label,
     }
     assert json.loads((exported / "model_card.json").read_text())["classes"] == CLASSES
 
@@ -180,12 +182,40 @@ def test_a_client_s_pictures_are_those_of_load(client, loaded):
     assert_allclose(client.generate(z, label=2), loaded.generate(z, label=2), atol=1e-6)
 
 
+def test_a_client_finds_the_classes_by_their_names(client, loaded):
+    assert client.classes() == CLASSES
+    assert_array_equal(client.sample(3, label="dog"), loaded.sample(3, label=1))
+    assert_array_equal(client.sample(2, label=["7", 0]), loaded.sample(2, label=[2, 0]))
+    with pytest.raises(UsageError, match=r"label 'cow': choose from cat, dog, 7, or give a number"):
+        client.sample(1, label="cow")
+
+
+def test_names_of_numbers_that_are_no_class_are_empty(exported):
+    classes = tf.saved_model.load(str(exported)).signatures["classes"]
+    numbers = tf.constant([2, 3, 0, -1, 2**63 - 1, -(2**63), 1], tf.int64)
+    names = classes(label=numbers)["name_bytes"].numpy().tolist()
+    assert names == [b"7", b"", b"cat", b"", b"", b"", b"dog"]
+
+
 def test_a_server_names_the_range_of_labels(client):
     code = "400" if "rest" in client._transport.where else "INVALID_ARGUMENT"
     with pytest.raises(UserError, match=rf"{code}.*label must be from 0 to 2, not.*\[3\]"):
         client.sample(2, label=[2, 3])
     with pytest.raises(UserError, match=f"{code}.*input `label` of signature .* is missing"):
         client.generate(latents(range(2)))
+
+
+@browsers.needs_browser
+def test_the_page_picks_a_class(served, tmp_path):
+    sources = "return [...document.querySelectorAll('#grid img')].map(image => image.src)"
+    with browsers.chromium(tmp_path) as browser:
+        browser.get(f"http://{served.rest}/#count=4&class=1")
+        drawn = browsers.until(browser, f"{sources}.length === 4 && {sources[7:]}")
+        options = browser.find_elements("css selector", "#class option")
+        assert [each.text for each in options] == ["drawn from the seed", *CLASSES]
+    body = {"signature_name": "png_label", "inputs": {"seed": [0, 1, 2, 3], "label": [1] * 4}}
+    _, answer = served.ask("POST", "/v1/models/generator:predict", body)
+    assert drawn == [f"data:image/png;base64,{row['b64']}" for row in answer["outputs"]]
 
 
 def test_rows_of_a_rest_request_name_seed_and_label(served, loaded):

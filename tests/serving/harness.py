@@ -24,8 +24,8 @@ HEIGHT, WIDTH, CHANNELS = 6, 5, 3
 DEADLINE = 120  # seconds; only a test that fails waits for so long
 
 
-def save_generator(folder, scale=1.0):
-    """Writes a SavedModel with the three signatures of an exported generator."""
+def save_generator(folder, scale=1.0, walking=False):
+    """Writes a SavedModel of a generator; with the signature from seeds to latents if wanted."""
     import tensorflow as tf
 
     class Generator(tf.Module):
@@ -38,13 +38,19 @@ def save_generator(folder, scale=1.0):
             pixels = tf.tanh(tf.matmul(latents, self.weights))
             return tf.reshape(pixels, (-1, HEIGHT, WIDTH, CHANNELS))
 
-        def bytes(self, seed):
-            latents = tf.map_fn(
+        def latents(self, seed):
+            return tf.map_fn(
                 lambda one: tf.random.stateless_normal((LATENT_DIM,), tf.stack([one, 0])),
                 seed,
                 fn_output_signature=tf.float32,
             )
-            return tf.cast(tf.round((self.images(latents) + 1) * 127.5), tf.uint8)
+
+        def bytes(self, seed):
+            return tf.cast(tf.round((self.images(self.latents(seed)) + 1) * 127.5), tf.uint8)
+
+        @tf.function
+        def from_seed(self, seed):
+            return {contract.LATENTS: self.latents(seed)}
 
         @tf.function
         def from_latents(self, latents):
@@ -64,15 +70,16 @@ def save_generator(folder, scale=1.0):
     generator = Generator()
     seed = tf.TensorSpec([None], tf.int64, name=contract.SEED)
     latents = tf.TensorSpec([None, LATENT_DIM], tf.float32, name=contract.LATENTS)
-    tf.saved_model.save(
-        generator,
-        str(folder),
-        signatures={
-            contract.LATENTS_SIGNATURE: generator.from_latents.get_concrete_function(latents),
-            contract.SAMPLE_SIGNATURE: generator.sample.get_concrete_function(seed),
-            contract.PNG_SIGNATURE: generator.png.get_concrete_function(seed),
-        },
-    )
+    signatures = {
+        contract.LATENTS_SIGNATURE: generator.from_latents.get_concrete_function(latents),
+        contract.SAMPLE_SIGNATURE: generator.sample.get_concrete_function(seed),
+        contract.PNG_SIGNATURE: generator.png.get_concrete_function(seed),
+    }
+    if walking:
+        signatures[contract.SEED_LATENTS_SIGNATURE] = generator.from_seed.get_concrete_function(
+            seed
+        )
+    tf.saved_model.save(generator, str(folder), signatures=signatures)
 
 
 def save_oddities(folder):
