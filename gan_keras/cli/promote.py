@@ -1,10 +1,8 @@
 """`gan-keras-promote`: lets a label, as `stable`, point at the version of another, as `canary`."""
 
-from pathlib import Path
-
 from absl import flags as absl_flags
 
-from gan_keras.cli import flags
+from gan_keras.cli import flags, tokens
 from gan_keras.errors import UsageError, UserError
 from gan_keras.exporting import contract
 
@@ -110,12 +108,7 @@ def _promote(values):
 def _status(values):
     from gan_keras.client.server_status import ServerStatus
 
-    token = None
-    if values.token_file:
-        try:
-            token = Path(values.token_file).read_text(encoding="utf-8").strip()
-        except (OSError, ValueError) as error:
-            raise UsageError(f"--token_file={values.token_file}: cannot be read: {error}") from None
+    token = tokens.read(values.token_file)
     return ServerStatus(values.server, values.model, values.tls, values.ca_cert, token)
 
 

@@ -74,8 +74,8 @@ PRESETS = {
         "batch_size": 64,
         "steps": 4000,
         "learning_rate": 1e-3,
-        "beta_1": 0.0,
         "learning_rate_schedule": "cosine",
+        "r1_weight": 0.1,
     },
     "mnist_conditional": {
         "dataset": "mnist",
