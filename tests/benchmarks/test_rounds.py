@@ -10,6 +10,7 @@ import pytest
 from absl import flags as absl_flags
 
 from benchmarks import (
+    gpu,
     machine,
     processes,
     report,
