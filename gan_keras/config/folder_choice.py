@@ -1,9 +1,12 @@
 """From what is in a folder of pictures to the fields of a run on it, each with its reason."""
 
-FIELDS = ("image_size", "channels", "conditional")
+FIELDS = ("image_size", "channels", "conditional", "augment")
 SIZES = (16, 28, 32, 64)
 # Fewer pictures than this say too little of a class to learn it by its label.
 LEAST_OF_A_CLASS = 10
+# With fewer D learns them by heart (Zhao et al. 2020, https://arxiv.org/abs/2006.10738, from a
+# tenth of CIFAR-10 on).
+ENOUGH = 5_000
 
 
 def choose(survey):
@@ -25,7 +28,14 @@ def choose(survey):
         "image_size": (fitting[-1], size),
         "channels": (3 if survey.coloured else 1, colours),
         "conditional": _conditional(survey.classes),
+        "augment": _augment(survey.count),
     }
+
+
+def _augment(count):
+    if count < ENOUGH:
+        return "color,translation,cutout", f"{count:,} pictures are few, and D would know them all"
+    return "", f"{count:,} pictures are enough without"
 
 
 def _conditional(classes):

@@ -52,3 +52,9 @@ def test_one_picture_in_colour_makes_it_colour(coloured, channels):
 def test_sub_folders_are_classes_if_each_has_enough(classes, conditional, reason):
     assert values(classes=classes)["conditional"] is conditional
     assert reason in reasons(classes=classes)["conditional"]
+
+
+@pytest.mark.parametrize(("count", "augmented"), [(300, True), (4999, True), (5000, False)])
+def test_few_pictures_are_augmented(count, augmented):
+    assert bool(values(count=count)["augment"]) is augmented
+    from_preset("pictures", dataset="folder:/x", **values(count=count))
