@@ -84,6 +84,7 @@ PRESETS = {
         "steps": 12_000,
         "learning_rate": 5e-4,
         "learning_rate_schedule": "cosine",
+        "r1_weight": 0.3,
         "sample_every": 1000,
         "checkpoint_every": 1000,
     },
