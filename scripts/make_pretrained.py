@@ -108,7 +108,8 @@ def as_asked(run, config, count):
     latents = judge.latents(config.prior, count, config.latent_dim, seed=0)
     right = 0
     for rows in np.array_split(np.arange(count), max(1, count // judge.CHUNK)):
-        pictures = run.generator([tf.gather(latents, rows), labels[rows]], training=False)
+        inputs = [tf.gather(latents, rows), tf.constant(labels[rows])]
+        pictures = run.generator(inputs, training=False)
         logits = network(pictures, training=False).numpy()
         right += int((logits.argmax(axis=-1) == labels[rows]).sum())
     return {
