@@ -91,6 +91,15 @@ def test_moves_are_undone_in_turn():
 
 def test_what_is_not_understood_is_left_to_its_owner():
     # protobuf joins strings that stand side by side.
-    text = config('version_labels { key: "sta" "ble" value: 1 }')
+    text = config('version_labels { key: "stable" value: 1 }').replace(
+        "generator", 'gener" "ator', 1
+    )
     with pytest.raises(UserError, match="cannot be edited as it is written; write version_labels"):
         label_moves.moved(text, "text", "generator", "stable", 2)
+
+
+def test_a_label_in_another_writing_stays_and_the_last_one_counts():
+    text = config('version_labels { key: "sta" "ble" value: 1 }')
+    moved = label_moves.moved(text, "text", "generator", "stable", 2)
+    assert '"sta" "ble" value: 1' in moved
+    assert labels(moved)["generator"] == {"stable": 2}

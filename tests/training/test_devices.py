@@ -104,7 +104,7 @@ def test_on_a_cpu_only_what_was_asked_for_is_said(machine):
 
 def test_no_memory_is_one_line_with_what_to_lower():
     """TensorFlow's own error, of more bytes than a processor can address."""
-    config = configs.from_preset("mnist")
+    config = configs.from_preset("dcgan2015")
     with pytest.raises(UserError) as caught, devices.reported(config):
         tf.fill(tf.constant([2**28, 2**32], tf.int64), 0.0)
     assert str(caught.value) == (
