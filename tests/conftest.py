@@ -15,8 +15,10 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
-# A shell that starts the tests in the background lets them ignore it, and their processes too.
+# A shell that starts the tests in the background, and nohup, let them ignore these, and their
+# processes too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 ROOT = Path(__file__).parent.parent
 # A run that is small enough for a test and has all the parts of a real one; in one precision,
