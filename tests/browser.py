@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-PATIENCE = 60  # seconds; reached only where a test fails
+PATIENCE = 120  # seconds; reached only where a test fails
 
 needs_browser = pytest.mark.skipif(
     not (BROWSER and DRIVER and importlib.util.find_spec("selenium")),

@@ -183,7 +183,7 @@ def test_a_walk_from_one_seed_to_another(paged, browser):
 
     def drawn(place):
         browser.execute_script(slide, str(round(100 * place)))
-        script = f"{place:.2f} of the way"
+        script = f"{place:.2f} of the way from 3 to -8,"
         wait = WebDriverWait(browser, browsers.PATIENCE)
         height, width, *data = wait.until(lambda page: page.execute_script(PIXELS, script))
         return np.array(data).reshape(height, width, 4)[..., :3]
