@@ -90,6 +90,7 @@ def test_without_the_page_nothing_of_it_is_there(base):
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     with browsers.chromium(tmp_path_factory.mktemp("browser")) as driver:
+        browsers.screen(driver, 1280)  # whichever test comes first
         yield driver
 
 
