@@ -38,9 +38,10 @@ def test_auto_asks_the_devices(machine, gpus, cpu, chosen, why):
     assert why in reason
 
 
-def test_auto_shortens_only_what_was_judged(machine):
+@pytest.mark.parametrize("network", ["points", "plain", "residual"])
+def test_auto_shortens_only_what_was_judged(network, machine):
     machine((9, 0))
-    assert precision.choose("auto", "points")[0] == "float32"
+    assert precision.choose("auto", network)[0] == "float32"
 
 
 @pytest.mark.parametrize("wanted", ["float32", "bfloat16", "float16"])
