@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -32,9 +33,8 @@ def test_all_files_are_small_and_name_no_machine(name):
     assert sum(path.stat().st_size for path in paths) <= pretrained.MOST_BYTES
     for path in paths:
         if path.suffix == ".json":
-            assert "/home/" not in path.read_text()
-            assert "/tmp/" not in path.read_text()
-            assert "/work/" not in path.read_text()
+            # No value begins as a path from the root does.
+            assert not re.search(r'"/\w', path.read_text()), path
 
 
 def test_its_scores_are_those_on_its_cards(name, run, mnist_config):
