@@ -85,7 +85,7 @@ def test_the_first_lines_on_a_gpu(fields, growth, said, machine, monkeypatch, tm
         monkeypatch.delenv(devices.ALLOW_GROWTH)
     monkeypatch.delenv("TF_CONFIG", raising=False)
     monkeypatch.setattr(plan.strategies, "build", lambda *arguments: strategy("GPU"))
-    made = plan.make_plan(configs.from_preset("mnist", **fields), tmp_path)
+    made = plan.make_plan(configs.from_preset("dcgan2015", **fields), tmp_path)
     assert made.devices == said
     assert tf.config.experimental.tensor_float_32_execution_enabled() is made.config.tf32
     assert made.is_chief
