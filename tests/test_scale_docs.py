@@ -31,7 +31,7 @@ def config_of(command):
 
 @pytest.mark.parametrize("line", re.findall(r"^gan-keras-train .*", PAGE, re.MULTILINE))
 def test_every_command_of_the_page_is_one(line):
-    assert config_of(shlex.split(line)).preset in ("mnist", "digits")
+    assert config_of(shlex.split(line)).preset in ("dcgan2015", "digits")
 
 
 def test_the_cluster_of_the_page_is_one(monkeypatch):
