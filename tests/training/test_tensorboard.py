@@ -1,7 +1,6 @@
 """TensorBoard, opened in a real browser on a run's logs, shows the grid of samples."""
 
 import io
-import shutil
 import subprocess
 import sys
 import urllib.request
@@ -10,13 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import browser as browsers
 from tests.ports import held_ports
 
-selenium = pytest.importorskip("selenium", reason="selenium is not installed")
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER), reason="Chromium and chromedriver are not installed"
-)
+pytestmark = browsers.needs_browser
 
 # TensorBoard's page is made of web components: their insides have to be searched one by one.
 FIND_IMAGES = """
@@ -51,25 +47,9 @@ def tensorboard(small_run):
 
 @pytest.fixture
 def browser(tmp_path):
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for argument in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--window-size=1400,1000",
-        f"--user-data-dir={tmp_path / 'profile'}",
-    ):
-        options.add_argument(argument)
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
+    with browsers.chromium(tmp_path) as driver:
+        driver.set_window_size(1400, 1000)
+        yield driver
 
 
 def test_tensorboard_shows_the_grid(tensorboard, browser, small_run, tmp_path):
