@@ -1,9 +1,10 @@
 """Draws coloured shapes into class folders: pictures to try the package on, where none are at hand.
 
-Each class is a sub-folder of PNG files, 32x32 in colour: circles, crosses, squares, stars and
-triangles, of any colour, size, place and angle, on a background of another colour.
+Each class is a sub-folder of PNG files in colour, 32x32 unless SIZE says otherwise: circles,
+crosses, squares, stars and triangles, of any colour, size, place and angle, on a background of
+another colour.
 
-Usage: python scripts/make_shapes.py FOLDER [COUNT]
+Usage: python scripts/make_shapes.py FOLDER [COUNT [SIZE]]
        gan-keras-train --dataset=folder:FOLDER
 """
 
@@ -39,13 +40,13 @@ SHAPES = {
 }
 
 
-def draw(shape, random):
-    """Returns one picture of a shape, PIL's RGB, of SIZE x SIZE pixels."""
+def draw(shape, size, random):
+    """Returns one picture of a shape, PIL's RGB, of size x size pixels."""
     while True:
         ground, colour = random.integers(256, size=(2, 3))
         if np.abs(ground - colour).sum() >= LEAST_CONTRAST:
             break
-    large = SIZE * FINER
+    large = size * FINER
     radius = random.uniform(0.22, 0.42) * large
     place = random.uniform(radius, large - radius, size=2)
     turn = random.uniform(0, 2 * np.pi)
@@ -53,21 +54,21 @@ def draw(shape, random):
     picture = Image.new("RGB", (large, large), tuple(map(int, ground)))
     corners = place + radius * SHAPES[shape] @ rotation
     ImageDraw.Draw(picture).polygon([tuple(corner) for corner in corners], tuple(map(int, colour)))
-    return picture.resize((SIZE, SIZE), Image.Resampling.BOX)
+    return picture.resize((size, size), Image.Resampling.BOX)
 
 
-def main(folder, count=COUNT):
+def main(folder, count=COUNT, size=SIZE):
     random = np.random.default_rng(SEED)
     for number in range(int(count)):
         shape = sorted(SHAPES)[number % len(SHAPES)]
         path = Path(folder, shape, f"{number:05}.png")
         path.parent.mkdir(parents=True, exist_ok=True)
-        draw(shape, random).save(path)
+        draw(shape, int(size), random).save(path)
     print(f"{folder}: {count} pictures of {len(SHAPES)} classes")
     print(f"next: gan-keras-train --dataset=folder:{folder}")
 
 
 if __name__ == "__main__":
-    if not 2 <= len(sys.argv) <= 3:
+    if not 2 <= len(sys.argv) <= 4:
         sys.exit(__doc__.split("\n\n")[-1].rstrip())
     main(*sys.argv[1:])

@@ -26,8 +26,9 @@ def _define(values):
         "metrics",
         None,
         "Scores, with commas between: frechet_distance (or fid), kernel_distance (or kid), "
-        "precision, recall, density, coverage, parzen; of stacked_mnist also modes_covered, "
-        "mode_kl; of a known density jsd, modes_covered, high_quality (default: all).",
+        "precision, recall, density, coverage, parzen; with labels also label_accuracy; of "
+        "stacked_mnist modes_covered, mode_kl; of a known density jsd, modes_covered, "
+        "high_quality (default: all).",
         flag_values=values,
     )
     absl_flags.DEFINE_integer(

@@ -168,9 +168,12 @@ class Images:
             (min(n, count), height, width, channels) uint8, in an order that the seed decides:
             the same seed and a smaller n give the first of them.
         """
+        return self.rows.read(self.chosen(n, seed))
+
+    def chosen(self, n, seed):
+        """Returns the numbers of the images of `sample`, (min(n, count),) int64."""
         positions = tf.range(min(n, self.count), dtype=tf.int64)
-        key = random_streams.CHOICE + seed
-        return self.rows.read(order.image_numbers(positions, self.count, key).numpy())
+        return order.image_numbers(positions, self.count, random_streams.CHOICE + seed).numpy()
 
     def first(self, n):
         """Returns n images for a picture of the data, the same in every run.

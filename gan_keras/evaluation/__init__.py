@@ -1,13 +1,15 @@
 """From a run to score cards: judge, features, and the scores of images and of points.
 
 TensorFlow is imported with the functions; `score_cards` needs none. `image_scores.ImageScores`,
-`stacked_scores.StackedScores` and `point_scores.PointScores` have the same parts:
+`labelled_scores.LabelledScores`, `stacked_scores.StackedScores` and `point_scores.PointScores` have
+the same parts:
 
     METRICS             metric: (the function that finds it, its unit, what is better)
-    compute(f, x)       metric: (Interval, its method, details), for samples x by function f
+    compute(f, x, y)    metric: (Interval, its method, details), for samples x by function f;
+                        y are the classes that were asked for, or None
     protocol(m, n)      what has to be equal where two scores m of n samples are compared
     samples(x)          a generator's outputs as what is scored
-    references()        subject: function that makes its samples
+    references()        subject: function that makes its samples and their classes, or None
 """
 
 from typing import TYPE_CHECKING

@@ -69,6 +69,17 @@ class Classifier:
         """
         return keras.Model(self.network.inputs, self.network.get_layer(FEATURE_LAYER).output)
 
+    def classes(self, images: np.ndarray) -> np.ndarray:
+        """Returns the class that it sees in each image.
+
+        Args:
+            images: (n, image_size, image_size, channels) uint8.
+
+        Returns:
+            (n,) int64.
+        """
+        return _classes(self.network, images)
+
 
 def build(image_size: int, channels: int, classes: int, seed: int) -> keras.Model:
     """Convolutions that halve the picture until it is small, then 128 features, then logits.
@@ -301,10 +312,18 @@ def _accuracy(network, images, labels):
     right = 0
     for first in range(0, images.count, 2 * BATCH):
         numbers = np.arange(first, min(first + 2 * BATCH, images.count))
-        pixels = images.rows.read(numbers).astype(np.float32) / 127.5 - 1
-        logits = network.predict_on_batch(pixels)
-        right += int((logits.argmax(axis=-1) == labels[numbers]).sum())
+        right += int((_classes(network, images.rows.read(numbers)) == labels[numbers]).sum())
     return right / images.count
+
+
+def _classes(network, images):
+    """The class of the largest logit of each image, (n,) int64."""
+    found = np.empty(len(images), np.int64)
+    for first in range(0, len(images), 2 * BATCH):
+        part = slice(first, first + 2 * BATCH)
+        pixels = images[part].astype(np.float32) / 127.5 - 1.0
+        found[part] = network.predict_on_batch(pixels).argmax(axis=-1)
+    return found
 
 
 def _check_writable(path):

@@ -94,14 +94,15 @@ class ImageScores:
         """Images are scored as they are seen and served."""
         return to_uint8(outputs)
 
-    def references(self) -> dict[str, Callable[[], np.ndarray]]:
+    def references(self) -> dict[str, Callable[[], tuple]]:
         """Noise, and training images where the real ones are of a split that has none of them."""
-        made = {score_cards.NOISE: self._noise}
+        made = {score_cards.NOISE: lambda: (self._noise(), None)}
         if self.split == "test":
-            made[score_cards.TRAINING_IMAGES] = lambda: self.training.sample(
-                self.num_samples, self.seed
-            )
+            made[score_cards.TRAINING_IMAGES] = self._training_images
         return made
+
+    def _training_images(self):
+        return self.training.sample(self.num_samples, self.seed), None
 
     def _noise(self):
         shape = (self.num_samples, *self.config.shape)
@@ -132,7 +133,9 @@ class ImageScores:
             "parameters": parameters[metric],
         }
 
-    def compute(self, function: str, samples: np.ndarray) -> dict[str, tuple]:
+    def compute(
+        self, function: str, samples: np.ndarray, labels: np.ndarray | None = None
+    ) -> dict[str, tuple]:
         if function == "parzen":
             return self._parzen(samples)
         functions = {

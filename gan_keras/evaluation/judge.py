@@ -15,6 +15,7 @@ from gan_keras.errors import UsageError, UserError
 from gan_keras.evaluation import classifier as classifiers
 from gan_keras.evaluation import intervals, score_cards
 from gan_keras.evaluation.image_scores import ImageScores
+from gan_keras.evaluation.labelled_scores import LabelledScores
 from gan_keras.evaluation.point_scores import PointScores
 from gan_keras.evaluation.stacked_scores import StackedScores
 from gan_keras.game import PRIORS, draw_labels
@@ -105,7 +106,11 @@ class Judge:
         quiet: bool = False,
     ) -> None:
         of_points = config.dataset in configs.DENSITIES
-        of_images = StackedScores if config.dataset == data.STACKED else ImageScores
+        of_images = ImageScores
+        if config.dataset == data.STACKED:
+            of_images = StackedScores
+        elif config.conditional and extractor == "classifier":
+            of_images = LabelledScores
         self.known = (PointScores if of_points else of_images).METRICS
         self.metrics = tuple(self.known) if metrics is None else tuple(metrics)
         for name in self.metrics:
@@ -135,6 +140,7 @@ class Judge:
         )
         return self._cards(
             self.scores.samples(outputs),
+            asked_labels(generator, self.num_samples, self.seed),
             subject=score_cards.GENERATOR,
             run=run,
             step=step,
@@ -167,7 +173,7 @@ class Judge:
             return [kept[name] for name in self.metrics]
         self._report(f"scoring {subject}, to compare with")
         return self._cards(
-            references[subject](),
+            *references[subject](),
             subject=subject,
             run=None,
             step=None,
@@ -175,7 +181,7 @@ class Judge:
             training_seed=None,
         )
 
-    def _cards(self, samples, **about):
+    def _cards(self, samples, labels, **about):
         found, seconds = {}, {}
         for name in self.metrics:
             function = self.known[name][0]
@@ -183,7 +189,7 @@ class Judge:
                 continue
             self._report(f"computing {function.replace('_', ' ')}")
             began = time.perf_counter()
-            found.update(self.scores.compute(function, samples))
+            found.update(self.scores.compute(function, samples, labels))
             seconds[function] = round(time.perf_counter() - began, 3)
         return [
             self._card(name, *found[name], seconds[self.known[name][0]], len(samples), about)
@@ -221,14 +227,21 @@ def generate(
     it is served, where nobody asks for a class.
     """
     z = temperature * latents(prior, count, generator.inputs[0].shape[-1], seed)
-    frequencies = networks.frequencies_of(generator)
-    draw = [seed, configs.random_streams.EVALUATION]
-    inputs = [z] if frequencies is None else [z, draw_labels(count, frequencies, draw)]
+    labels = asked_labels(generator, count, seed)
+    inputs = [z] if labels is None else [z, labels]
     parts = [
         generator(_one_or_all([each[i : i + CHUNK] for each in inputs]), training=False).numpy()
         for i in range(0, count, CHUNK)
     ]
     return np.concatenate(parts)
+
+
+def asked_labels(generator: keras.Model, count: int, seed: int) -> np.ndarray | None:
+    """Returns the classes that `generate` asks for, (count,) int64; None where there are none."""
+    frequencies = networks.frequencies_of(generator)
+    if frequencies is None:
+        return None
+    return draw_labels(count, frequencies, [seed, configs.random_streams.EVALUATION]).numpy()
 
 
 def latents(prior, count, latent_dim, seed):

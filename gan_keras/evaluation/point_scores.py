@@ -41,7 +41,7 @@ class PointScores:
         """Networks count in units of the data's scale."""
         return outputs * self.points.scale
 
-    def references(self) -> dict[str, Callable[[], np.ndarray]]:
+    def references(self) -> dict[str, Callable[[], tuple]]:
         """A known density needs none: its own scores are closed forms."""
         return {}
 
@@ -58,7 +58,9 @@ class PointScores:
             "parameters": {"cells": cells} if metric == "jsd" else deviations,
         }
 
-    def compute(self, function: str, samples: np.ndarray) -> dict[str, tuple]:
+    def compute(
+        self, function: str, samples: np.ndarray, labels: np.ndarray | None = None
+    ) -> dict[str, tuple]:
         return {"jsd": self._jsd, "modes": self._modes}[function](samples)
 
     def _jsd(self, samples):

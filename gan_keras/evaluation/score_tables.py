@@ -24,6 +24,7 @@ BEST = {
     "modes_covered": None,
     "high_quality": None,
     "mode_kl": 0.0,
+    "label_accuracy": 1.0,
 }
 
 

@@ -13,7 +13,6 @@ from gan_keras.evaluation.image_scores import ImageScores
 from gan_keras.metrics import bootstrap, modes
 
 REPLICATES = 200
-CHUNK = 500  # Pictures that are read at a time.
 
 
 class StackedScores(ImageScores):
@@ -47,11 +46,13 @@ class StackedScores(ImageScores):
             "parameters": {"modes": 1000},
         }
 
-    def compute(self, function, samples):
-        return self._modes(samples) if function == "modes" else super().compute(function, samples)
+    def compute(self, function, samples, labels=None):
+        if function == "modes":
+            return self._modes(samples)
+        return super().compute(function, samples, labels)
 
     def _modes(self, samples):
-        read = digits(self.reader.network, samples)
+        read = digits(self.reader, samples)
         found = read @ np.array([100, 10, 1])
         masses = self._masses()
 
@@ -81,17 +82,11 @@ class StackedScores(ImageScores):
         return bootstrap.resampled_interval(score, (count,), intervals.LEVEL, REPLICATES, self.seed)
 
 
-def digits(network, images):
-    """Returns which digit a network reads in each channel: int64 (n, 3).
+def digits(reader, images):
+    """Returns which digit a Classifier of digits sees in each channel: int64 (n, 3).
 
     Args:
-        network: Model from images (n, size, size, 1) in [-1, 1] to logits.
+        reader: The Classifier.
         images: (n, size, size, 3) uint8.
     """
-    found = np.empty((len(images), 3), np.int64)
-    for first in range(0, len(images), CHUNK):
-        part = slice(first, first + CHUNK)
-        for channel in range(3):
-            pixels = images[part, :, :, channel, np.newaxis].astype(np.float32) / 127.5 - 1.0
-            found[part, channel] = network.predict_on_batch(pixels).argmax(axis=-1)
-    return found
+    return np.stack([reader.classes(images[..., i : i + 1]) for i in range(3)], axis=-1)

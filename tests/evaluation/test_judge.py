@@ -154,7 +154,7 @@ def test_modes_of_a_mixture_that_is_met_exactly():
     judge = evaluation.Judge(config, num_samples=5000)
     samples = points.sample(5000, seed=1) / points.scale
     about = {"subject": "x", "run": "r", "step": 1, "preset": None, "training_seed": 0}
-    found = judge._cards(judge.scores.samples(samples), **about)
+    found = judge._cards(judge.scores.samples(samples), None, **about)
     jsd, covered, good = found
     assert jsd.value < 0.02
     assert covered.value == covered.interval["low"] == covered.interval["high"] == 8

@@ -69,7 +69,9 @@ def test_a_picture_is_three_digits_and_its_label_names_them(plain):
     assert_array_equal(images.labels(), of_digits @ [100, 10, 1])
     assert images.class_names[7] == "007"
     assert len(np.unique(images.labels())) > 980
-    assert_array_equal(stacked_scores.digits(Reader(), pixels), of_digits)
+    assert_array_equal(
+        stacked_scores.digits(classifier.Classifier(Reader(), {}, "abc"), pixels), of_digits
+    )
     # Other stacks than those of the split `test`, and the same ones in every run.
     assert_array_equal(data.load(plain).rows.read(np.arange(50)), pixels[:50])
     assert (data.load(plain, "test").rows.read(np.arange(50)) != pixels[:50]).any()
@@ -80,7 +82,7 @@ def test_modes_and_divergence_are_those_of_the_samples(plain):
     about = {"subject": "x", "run": "r", "step": 1, "preset": None, "training_seed": 0}
     wanted = np.repeat([[1, 2, 3], [4, 5, 6]], 150, axis=0)
     samples = np.ones((300, SIZE, SIZE, 3), np.uint8) * (20 * wanted[:, None, None]).astype("u1")
-    covered, kl = judge._cards(samples, **about)
+    covered, kl = judge._cards(samples, None, **about)
     assert covered.value == covered.interval["low"] == covered.interval["high"] == 2
     labels = judge.scores.training.labels()
     shares = sum(np.bincount(labels // each % 10) for each in (100, 10, 1)) / (3 * len(labels))
