@@ -326,29 +326,18 @@ def pixels(figure):
     return np.array(canvas.buffer_rgba())[:, :, :3]
 
 
-PICTURES = {
-    "01-players": players,
-    "02-value": value,
-    "03-cross-entropy": cross_entropy,
-    "04-algorithm": algorithm,
-    "05-best-discriminator": best_discriminator,
-    "06-cost": cost,
-    "07-bound": bound,
-    "08-end": end,
-    "09-open-question": open_question,
-    "10-windows": windows,
-    "11-pairs": pairs,
-    "12-penalties": penalised,
-}
+# Of the page's steps, in their order.
+PICTURES = [players, value, cross_entropy, algorithm, best_discriminator, cost, bound, end]
+PICTURES += [open_question, windows, pairs, penalised]
 
 
 def main(folder=FOLDER):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, draw in PICTURES.items():
+    for step, draw in enumerate(PICTURES, start=1):
         buffer = io.BytesIO()
         Image.fromarray(draw()).quantize(COLORS).save(buffer, "PNG", optimize=True)
-        path = folder / f"{name}.png"
+        path = folder / f"{step:02}-{draw.__name__.replace('_', '-')}.png"
         path.write_bytes(buffer.getvalue())
         print(f"{path}: {path.stat().st_size:,} bytes")
 

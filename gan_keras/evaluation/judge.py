@@ -7,6 +7,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import gan_keras
 from gan_keras import checkpoints, data, networks
@@ -236,12 +237,12 @@ def generate(
     return np.concatenate(parts)
 
 
-def asked_labels(generator: keras.Model, count: int, seed: int) -> np.ndarray | None:
+def asked_labels(generator: keras.Model, count: int, seed: int) -> tf.Tensor | None:
     """Returns the classes that `generate` asks for, (count,) int64; None where there are none."""
     frequencies = networks.frequencies_of(generator)
     if frequencies is None:
         return None
-    return draw_labels(count, frequencies, [seed, configs.random_streams.EVALUATION]).numpy()
+    return draw_labels(count, frequencies, [seed, configs.random_streams.EVALUATION])
 
 
 def latents(prior, count, latent_dim, seed):

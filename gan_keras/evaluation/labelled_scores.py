@@ -47,7 +47,9 @@ class LabelledScores(ImageScores):
     def compute(self, function, samples, labels):
         if function != "label_accuracy":
             return super().compute(function, samples, labels)
-        return intervals.of_means(label_accuracy=self.classifier.classes(samples) == labels)
+        return intervals.of_means(
+            label_accuracy=self.classifier.classes(samples) == np.asarray(labels)
+        )
 
     def _training_images(self):
         numbers = self.training.chosen(self.num_samples, self.seed)
