@@ -78,7 +78,12 @@ class Classifier:
         Returns:
             (n,) int64.
         """
-        return _classes(self.network, images)
+        found = np.empty(len(images), np.int64)
+        for first in range(0, len(images), 2 * BATCH):
+            part = slice(first, first + 2 * BATCH)
+            pixels = images[part].astype(np.float32) / 127.5 - 1.0
+            found[part] = self.network.predict_on_batch(pixels).argmax(axis=-1)
+        return found
 
 
 def build(image_size: int, channels: int, classes: int, seed: int) -> keras.Model:
@@ -309,21 +314,11 @@ def _fit(network, images, labels, epochs, seed):
 
 def _accuracy(network, images, labels):
     """The share of images whose largest logit is that of their class."""
-    right = 0
+    right, judge = 0, Classifier(network, {}, "")
     for first in range(0, images.count, 2 * BATCH):
         numbers = np.arange(first, min(first + 2 * BATCH, images.count))
-        right += int((_classes(network, images.rows.read(numbers)) == labels[numbers]).sum())
+        right += int((judge.classes(images.rows.read(numbers)) == labels[numbers]).sum())
     return right / images.count
-
-
-def _classes(network, images):
-    """The class of the largest logit of each image, (n,) int64."""
-    found = np.empty(len(images), np.int64)
-    for first in range(0, len(images), 2 * BATCH):
-        part = slice(first, first + 2 * BATCH)
-        pixels = images[part].astype(np.float32) / 127.5 - 1.0
-        found[part] = network.predict_on_batch(pixels).argmax(axis=-1)
-    return found
 
 
 def _check_writable(path):
