@@ -16,10 +16,11 @@ from pathlib import Path
 
 SERVER = """
 import json, os, sys
-from gan_keras.cli import evaluate, export, flags, train, verify_resume
+from gan_keras.cli import evaluate, export, flags, promote, train, verify_resume
 flags.import_tensorflow()
 import tensorflow as tf
 from gan_keras import training
+from gan_keras.client import promotion
 from gan_keras.evaluation import judge
 from gan_keras.exporting import saved_model
 from gan_keras.training import verify_resume

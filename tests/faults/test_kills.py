@@ -1,7 +1,7 @@
 """Two hundred kills; GAN_KERAS_KILLS asks for another number.
 
-Half of them land while training, a quarter while pictures are prepared, and a quarter while a
-version is exported.
+Half of them land while training, and a sixth each while pictures are prepared, while a version is
+exported, and while a label is moved from one version to another.
 """
 
 import os
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan_keras.exporting import model_config
 from tests.conftest import SMALL
 from tests.training import test_kills
 from tests.training.test_run import assert_same
@@ -30,8 +31,8 @@ def test_training(forks, tmp_path):
 
 
 def test_exports(forks, small_run, tmp_path):
-    test_kills.export_through_kills(forks, small_run, tmp_path, KILLS // 4, seed=3)
-    print(f"{KILLS // 4} kills of exports: every version whole")
+    test_kills.export_through_kills(forks, small_run, tmp_path, KILLS // 6, seed=3)
+    print(f"{KILLS // 6} kills of exports: every version whole")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def pictures(tmp_path_factory):
 
 def test_data_preparation(forks, pictures, tmp_path):
     """The pixels, what describes them, and the run are those that nothing disturbed."""
-    chance, kills = random.Random(4), KILLS // 4
+    chance, kills = random.Random(4), KILLS // 6
     flags = (*SMALL[1:], f"--dataset=folder:{pictures}", "--image_size=16", "--channels=1")
     flags = ("--preset=digits", *flags, "--held_out=0", "--steps=2")
 
@@ -75,3 +76,56 @@ def test_data_preparation(forks, pictures, tmp_path):
         shutil.rmtree(run)
         rounds += 1
     print(f"{killed} kills of data preparation in {rounds} runs: bit-identical")
+
+
+MODELS = """# Kept as it is.
+model_config_list { config {
+  name: "generator" base_path: "%s" model_platform: "tensorflow"
+  model_version_policy { all {} }
+  version_labels { key: "stable" value: 1 }
+  version_labels { key: "canary" value: 2 }
+} }
+"""
+
+
+def test_promotions(forks, tmp_path):
+    """The file is the one before the move or the one after it, and the next move succeeds."""
+    chance, kills = random.Random(5), KILLS // 6
+    for version in ("1", "2"):
+        (tmp_path / "exports" / version).mkdir(parents=True)
+        (tmp_path / "exports" / version / "saved_model.pb").touch()
+    path = tmp_path / "models.config"
+    path.write_text(MODELS % (tmp_path / "exports"))
+    flags = (
+        f"--export_dir={tmp_path / 'exports'}",
+        f"--model_config_file={path}",
+        "--to=stable",
+        "--server=",
+    )
+
+    def moves():
+        """Text without the record of moves, and the record."""
+        lines = path.read_text().splitlines()
+        recorded = [line for line in lines if line.startswith("# gan-keras-promote: ")]
+        return [line for line in lines if line not in recorded], recorded
+
+    killed = 0
+    while killed < kills:
+        (before, recorded), old = moves(), path.stat().st_ino
+        (model,) = model_config.from_text(path.read_text(), "the file")
+        move = ["--rollback"] if model.labels["stable"] == 2 else ["--from=canary", "--force"]
+        forks.start("promote", *flags, *move)
+        if chance.random() < 0.5:  # While the new file is written, or has just replaced the old.
+            forks.wait_until(
+                lambda old=old: list(tmp_path.glob(".models.config.*")) or path.stat().st_ino != old
+            )
+        else:
+            forks.wait(chance.uniform(0.0, 0.1))
+        killed += forks.kill()
+        after, now = moves()
+        assert now[: len(recorded)] == recorded
+        assert len(now) - len(recorded) == (after != before) == (path.stat().st_ino != old)
+        changed = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
+        assert len(changed) == len(now) - len(recorded)
+    print(f"{killed} kills of promotions, {len(moves()[1])} of which came after the move")
+    assert forks.run("promote", *flags, "--from=canary", "--force") == 0, forks.err.read_text()
