@@ -37,9 +37,10 @@ _AT_REST = {
     "ema_decay": 0.999,
 }
 
-# 28x28 on two cores.
+# 28x28 on two cores. A weaker penalty: fewer doubtful pictures for a little less variety.
 _TEN_MINUTES = {
     **_AT_REST,
+    "r1_weight": 0.3,
     "batch_size": 64,
     "steps": 9_000,
     "learning_rate": 5e-4,
@@ -78,19 +79,8 @@ PRESETS = {
         "learning_rate_schedule": "cosine",
         "r1_weight": 0.1,
     },
-    # A weaker penalty: fewer doubtful digits for a little less variety.
-    "mnist_conditional": {
-        "dataset": "mnist",
-        "conditional": True,
-        **_TEN_MINUTES,
-        "r1_weight": 0.3,
-    },
-    "fashion_mnist": {
-        "dataset": "fashion_mnist",
-        "conditional": True,
-        **_TEN_MINUTES,
-        "r1_weight": 0.3,
-    },
+    "mnist_conditional": {"dataset": "mnist", "conditional": True, **_TEN_MINUTES},
+    "fashion_mnist": {"dataset": "fashion_mnist", "conditional": True, **_TEN_MINUTES},
     "cifar10": {
         "dataset": "cifar10",
         "image_size": 32,
