@@ -35,9 +35,9 @@ def test_classes_of_different_pictures_the_same_in_every_run(script, tmp_path):
 @pytest.mark.parametrize("shape", ["circle", "cross", "square", "star", "triangle"])
 def test_a_shape_lies_within_its_picture(script, shape):
     """Its border shows the background alone."""
-    for seed in range(20):
-        picture = np.asarray(script["draw"](shape, np.random.default_rng(seed)), np.int16)
-        assert picture.shape == (32, 32, 3)
+    for seed, size in enumerate(10 * [32, 64]):
+        picture = np.asarray(script["draw"](shape, size, np.random.default_rng(seed)), np.int16)
+        assert picture.shape == (size, size, 3)
         corners = picture[[0, 0, -1, -1], [0, -1, 0, -1]]
         assert (corners == corners[0]).all()
         covered = (np.abs(picture - corners[0]).sum(axis=2) > 0).mean()
