@@ -55,11 +55,17 @@ def unsealed(record):
         record: What was read from the file, a dict.
 
     Raises:
-        ValueError: the digest is that of another record.
+        ValueError: the digest is that of another record, or its field has another name.
     """
     fields = {name: value for name, value in record.items() if name != DIGEST}
-    if DIGEST in record and record[DIGEST] != _digest(fields):
-        raise ValueError(f"its {DIGEST} is another")
+    if DIGEST in record:
+        if record[DIGEST] != _digest(fields):
+            raise ValueError(f"its {DIGEST} is another")
+    elif record:
+        # A flipped bit in the name alone: what holds the digest of all before it is no other field.
+        *before, (name, value) = record.items()
+        if value == _digest(dict(before)):
+            raise ValueError(f"its {DIGEST} is called {name!r}")
     return fields
 
 

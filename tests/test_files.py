@@ -48,3 +48,15 @@ def test_a_sealed_record_is_found_to_be_another():
     for edited in (text.replace("2.5", "2.25"), text.replace('"a"', '"x"')):
         with pytest.raises(ValueError, match="its sha256 is another"):
             files.unsealed(json.loads(edited))
+
+
+def test_a_flipped_bit_in_the_name_of_the_digest_is_found():
+    text = json.dumps(files.sealed({"steps": 5, "names": ["a"]})).encode()
+    first = text.index(files.DIGEST.encode())
+    for bit in range(8 * first, 8 * (first + len(files.DIGEST))):
+        flipped = bytearray(text)
+        flipped[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(
+            ValueError, match=r"its sha256 is called|codec|JSON|delimiter|control|escape"
+        ):
+            files.unsealed(json.loads(flipped))

@@ -194,6 +194,7 @@ def test_a_run_whose_pictures_change_ends_where_an_undisturbed_one_does(painted,
                 latent_dim=4,
                 batch_size=8,
                 steps=steps,
+                learning_rate_schedule="constant",
             )
             training.train(config, workdir)
             if steps != until[-1]:
