@@ -15,7 +15,6 @@ from tests.faults.test_resume import PICTURES, POINTS
 pytestmark = pytest.mark.faults
 
 STEPS = 4
-CLASSES = 10  # Of the digits.
 
 
 def flags_of(preset):
@@ -28,13 +27,14 @@ def trained(preset, precision, jit_compile):
     """The weights after some steps, two to a call, and how far apart Adam lets two runs come."""
     values = train._parse([*flags_of(preset), f"--mixed_precision={precision}"])
     config, _ = train._config(values)
-    gan = run.build(config, CLASSES if config.conditional else 0, jit_compile)
-    labels = {"labels": True} if config.conditional else {}
     images = data.load(config)
+    classes = len(images.class_names) if config.labelled else 0
+    gan = run.build(config, classes, jit_compile)
+    labels = {"labels": True} if classes else {}
     gan.steps_per_execution = 2
     gan.fit(
         images.batches(config.batch_size, config.seed, 0, config.discriminator_steps, **labels),
-        steps_per_epoch=STEPS // 2,
+        steps_per_epoch=STEPS,
         verbose=0,
         shuffle=False,
     )
