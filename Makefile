@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test test-faults test-gpu lint test-serving clean reuse
+.PHONY: help demo test test-faults test-gpu lint test-serving docs clean reuse
 
 help:
 	@echo "make demo          train on digits, export, serve, and query over gRPC and REST"
@@ -11,6 +11,7 @@ help:
 	@echo "make test-faults   what takes minutes: kills, full disks, broken files, load"
 	@echo "make test-gpu      what needs a GPU; without one each test says so"
 	@echo "make test-serving  the client against TensorFlow Serving in Docker"
+	@echo "make docs          the site: examples run, then pages and reference, into site/"
 	@echo "make clean         remove $(VENV) and caches; runs/ and exports/ stay"
 
 demo: reuse $(VENV)/.installed
@@ -34,11 +35,18 @@ lint: $(VENV)/.installed-test
 test-serving: $(VENV)/.installed
 	@PATH="$(abspath $(VENV))/bin:$$PATH" scripts/test_serving.sh
 
+# What the pages show is run first, so that no example on the site is one that fails.
+docs: $(VENV)/.installed-test $(VENV)/.installed-docs
+	$(VENV)/bin/python -m pytest -n 2 tests/test_docs.py tests/test_notebooks.py \
+		tests/test_public_api.py tests/test_readme.py tests/test_translations.py
+	$(VENV)/bin/mkdocs build --strict
+	@echo "to read it: $(VENV)/bin/python -m http.server --directory site"
+
 reuse:
 	@if [ -e $(VENV)/.installed ]; then echo "reusing $(VENV), where gan_keras is installed"; fi
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .ruff_cache .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -54,4 +62,9 @@ $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "installing the test tools into $(VENV)"
 	@$(PIP) install --editable '.[test]'
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@echo "installing MkDocs into $(VENV)"
+	@$(PIP) install --editable '.[docs]'
 	@touch $@

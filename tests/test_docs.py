@@ -19,6 +19,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "serving" / "README.md",
+    ROOT / "serving" / "README.zh.md",
 ]
 ENGLISH, CHINESE = THEORY = [ROOT / "docs" / name for name in ("theory.md", "theory.zh.md")]
 PICTURES = ROOT / "docs" / "images" / "theory"

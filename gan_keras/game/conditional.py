@@ -33,11 +33,13 @@ class ConditionalGAN(GAN):
     def generate(
         self, latents: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False
     ) -> tf.Tensor:
+        """The examples that G, not its average, makes of latents and labels."""
         return self.generator([latents, labels], training=training)
 
     def judge(
         self, examples: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False
     ) -> tf.Tensor:
+        """The logits of D for examples and the labels that they claim."""
         return self.discriminator([examples, labels], training=training)
 
 

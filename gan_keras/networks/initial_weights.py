@@ -28,6 +28,7 @@ class WeightSeeds(keras.random.SeedGenerator):
         self.stream = stream
 
     def next(self, ordered=True):
+        """The next seed, int32 (2,): as Keras asks for one."""
         seed, count = tf.unstack(super().next())
         # Keras takes int32 as it is; of int64 it takes a remainder, which is never negative.
         return tf.cast(tf.stack([seed, self.stream - count]), tf.int32)
