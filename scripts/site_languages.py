@@ -13,6 +13,9 @@ FORMULA = re.compile(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', re.DOTALL)
 # What the converter takes for names of variables: names of functions, and relations.
 FUNCTIONS = re.compile(r"<mi>(log|arg|max|min)</mi>|<mo>(log|arg|max|min)</mo>")
 RELATIONS = re.compile(r"<mi>(&#x0*(?:7E|223C|27FA|27F6|2016|2200);)</mi>", re.IGNORECASE)
+UNDER = re.compile(
+    r"<msub>(<mo[^>]*>(?:min|max)</mo>)(<mi>[^<]*</mi>|<mrow><mi>[^<]*</mi></mrow>)</msub>"
+)
 
 
 def is_chinese(page):
@@ -29,6 +32,7 @@ def mathml(formula):
     """A formula in LaTeX as a block of MathML."""
     made = converter.convert(formula.strip().replace(r"\arg", r"\operatorname{arg}"), "block")
     made = FUNCTIONS.sub(r'<mo lspace="0.17em" rspace="0.17em">\1\2</mo>', made)
+    made = UNDER.sub(r"<munder>\1\2</munder>", made)
     made = RELATIONS.sub(r'<mo lspace="0.28em" rspace="0.28em">\1</mo>', made)
     return f'<div class="formula">{made.replace("&#x0007E;", "&#x223C;")}</div>'
 
