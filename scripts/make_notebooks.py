@@ -299,12 +299,15 @@ def main():
 
     first = notebook(0)
     NotebookClient(first, timeout=SECONDS).execute()
+    for cell in first.cells:
+        if cell.cell_type == "code":
+            cell.outputs = readable(cell.outputs)
     FOLDER.mkdir(exist_ok=True)
     for language, name in enumerate(NAMES):
         made = notebook(language)
         for cell, ran in zip(made.cells, first.cells, strict=True):
             if cell.cell_type == "code":
-                cell.update(outputs=readable(ran.outputs), execution_count=ran.execution_count)
+                cell.update(outputs=ran.outputs, execution_count=ran.execution_count)
         nbformat.write(made, FOLDER / name)
         print(f"wrote {FOLDER / name}")
 
