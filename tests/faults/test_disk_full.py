@@ -82,7 +82,7 @@ def test_scoring_on_a_full_disk(disk, small_run, forks):
     resize(used + 4)
     with pytest.raises(OSError, match="No space left"):
         (path / "filler").write_bytes(bytes(ROOM * 1024))
-    flags = ("--metrics=precision", "--extractor=pixels", "--num_samples=100", "--nofloors")
+    flags = ("--metrics=precision", "--extractor=pixels", "--num_samples=100", "--noreferences")
     assert forks.run("evaluate", f"--workdir={path / 'run'}", *flags) == 1
     (line,) = forks.err.read_text().splitlines()
     assert f"{path / 'run' / 'scores'}" in line
