@@ -135,7 +135,13 @@ def test_the_logarithms_are_right(page):
 
 @pytest.mark.parametrize(
     "runs",
-    [("mnist_0", "mlp"), ("ring_0", "ring_1", "ring_2"), ("grid_0", "grid_1", "grid_2")],
+    [
+        ("mnist_0", "mlp"),
+        ("mnist_conditional_0", "mnist_conditional_1", "mnist_conditional_2"),
+        ("mnist_clusters_0", "mnist_clusters_1", "mnist_clusters_2"),
+        ("ring_0", "ring_1", "ring_2"),
+        ("grid_0", "grid_1", "grid_2"),
+    ],
     ids=lambda runs: runs[0],
 )
 def test_the_tables_of_results_are_those_of_the_cards(runs):
