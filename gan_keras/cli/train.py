@@ -12,7 +12,7 @@ from gan_keras.cli.moving_sign import moving_sign
 
 # What belongs together in the help.
 GROUPS = {
-    "Run": ("preset", "workdir", "dry_run", "steps", "seed"),
+    "Run": ("preset", "workdir", "dry_run", "steps", "seed", "live", "live_port"),
     "Data": (
         "dataset",
         "data_dir",
@@ -97,6 +97,23 @@ def _define(values):
         "dry_run",
         False,
         "Print the configuration, data, networks and devices; train nothing.",
+        flag_values=values,
+    )
+    absl_flags.DEFINE_boolean(
+        "live",
+        False,
+        "Show points, D and V on a page of this machine while they are trained, with pause, step "
+        "and reset; for data sets of points. Reset plays the same game again from step 0: nothing "
+        "is written, and nothing lost, until the step that the folder is at. After the last step "
+        "the page stays until Ctrl-C, if anybody has opened it.",
+        flag_values=values,
+    )
+    absl_flags.DEFINE_integer(
+        "live_port",
+        8765,
+        "Port of that page, on 127.0.0.1 only; 0: any that is free.",
+        lower_bound=0,
+        upper_bound=65535,
         flag_values=values,
     )
     define = {
@@ -203,6 +220,8 @@ def _print_configuration(config, workdir):
 def _train(values):
     config, workdir = _config(values)
     config = _choose(config, workdir, values)
+    if values.live:
+        configs.check_live(config)
     # A changed flag is refused before the seconds that TensorFlow takes.
     config, _ = configs.settle(config, workdir)
     _print_configuration(config, workdir)
@@ -214,7 +233,7 @@ def _train(values):
             text = training.describe(config, workdir)
         print(text)
         return
-    outcome = training.train(config, workdir)
+    outcome = training.train(config, workdir, live_port=values.live_port if values.live else None)
     if outcome.first_step == outcome.last_step:
         print(
             f"nothing to do: {workdir} has {outcome.last_step:,} of {config.steps:,} steps; "

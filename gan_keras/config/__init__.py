@@ -1,6 +1,7 @@
 """What a run is: a frozen dataclass, presets for it, and its JSON file. No TensorFlow."""
 
 from gan_keras.config import best_score, folder_choice, random_streams
+from gan_keras.config.checks import check_live
 from gan_keras.config.classes import CLASSES_FILE, load_classes, save_classes
 from gan_keras.config.config import (
     CONFIG_FILE,
@@ -27,6 +28,7 @@ __all__ = [
     "SCORES_FOLDER",
     "Config",
     "best_score",
+    "check_live",
     "check_resumable",
     "differences",
     "folder_choice",

@@ -96,3 +96,16 @@ def _images_only(config):
     for name in ("augment", "flip"):
         if getattr(config, name) and config.dataset in DENSITIES:
             raise UsageError(f"--{name}: {config.dataset} has points, not images; leave it out")
+
+
+def check_live(config):
+    """Refuses a live view of what it cannot show.
+
+    Raises:
+        UsageError: the data are images.
+    """
+    if config.dataset not in DENSITIES:
+        raise UsageError(
+            f"--live: --dataset={config.dataset} has images, and the live view shows points; "
+            f"choose --preset={', '.join(DENSITIES)}, or watch images in TensorBoard"
+        )

@@ -29,7 +29,7 @@ ANSWER_AUGMENTATION = 2**39  # `GAN`: of generated examples whose answers G lear
 DENSITY = 2**40  # `data.Points`: examples of training.
 DENSITY_SAMPLE = 2**41  # `data.Points`: examples that no training step sees. Draw 0.
 # Streams told apart by the second half, which is this number; the first half is the seed.
-GRID = -1  # The sample grid, and the watch for collapse, which looks at the same latents.
+GRID = -1  # The sample grid; the watch for collapse and the live view look at the same latents.
 EVALUATION = -2  # Latents of samples that are scored.
 SERVED = -3  # Latents of an exported or loaded generator's samples.
 SERVED_CLASS = -4  # Their classes, where the request names none.

@@ -31,8 +31,8 @@ def loop(gan):
 
     @tf.function(jit_compile=True, reduce_retracing=True)
     def step(batch):
-        variables = _variables(gan)
-        before = [tf.convert_to_tensor(each) for each in variables]
+        changed = variables(gan)
+        before = [tf.convert_to_tensor(each) for each in changed]
         first = tf.convert_to_tensor(gan.steps)
         updates = average.updates(gan)
         with health.collected() as found:
@@ -41,7 +41,7 @@ def loop(gan):
         names[:] = [name for name, _ in found]
         finite = tf.stack([finite for _, finite in found])
         is_sound = tf.reduce_all(finite)
-        for variable, old in zip(variables, before, strict=True):
+        for variable, old in zip(changed, before, strict=True):
             variable.assign(tf.where(is_sound, variable, old))
         return first, finite
 
@@ -67,8 +67,15 @@ def loop(gan):
     return run_steps
 
 
-def _variables(gan):
-    """All that a step may change."""
+def variables(gan):
+    """All that a step may change: weights, optimizers, metrics, the step; each once.
+
+    Args:
+        gan: A compiled GAN.
+
+    Returns:
+        List of keras.Variable.
+    """
     optimizers = gan.generator_optimizer, gan.discriminator_optimizer
     owners = [gan, *gan.metrics, *optimizers]
     found = [variable for owner in owners for variable in owner.variables]

@@ -5,15 +5,12 @@ not tell - which models there are, the names of their classes, their model cards
 `/page/`, of this server only.
 """
 
-import base64
-import hashlib
-import importlib.resources
 import json
-import re
 from urllib.parse import quote
 
 from aiohttp import web
 
+from gan_keras.drawing import pages
 from gan_keras.exporting import contract
 from gan_keras.serving.request_error import not_found
 
@@ -26,13 +23,7 @@ def routes(models):
     Args:
         models: The Models.
     """
-    text = importlib.resources.files("gan_keras.serving").joinpath("page.html").read_text("utf-8")
-    headers = {
-        "Content-Security-Policy": _policy(text),
-        "Cache-Control": "no-cache",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-    }
+    text, headers = pages.read("gan_keras.serving")
 
     async def page(request):
         return web.Response(text=text, content_type="text/html", charset="utf-8", headers=headers)
@@ -52,21 +43,6 @@ def routes(models):
         web.get(MODELS, listing),
         web.get(MODELS + r"/{model}/versions/{version:\d{1,18}}/model_card.json", card),
     ]
-
-
-def _policy(text):
-    """A Content-Security-Policy: only the page's own script and style, and no other host."""
-
-    def digest(tag):
-        (content,) = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
-        sum256 = hashlib.sha256(content.encode()).digest()
-        return f"'sha256-{base64.b64encode(sum256).decode()}'"
-
-    return (
-        f"default-src 'none'; script-src {digest('script')}; style-src {digest('style')};"
-        " img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none';"
-        " frame-ancestors 'none'"
-    )
 
 
 def _described(model):

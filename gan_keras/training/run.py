@@ -16,6 +16,7 @@ from gan_keras.training import (
     callbacks,
     devices,
     folder_lock,
+    live_view,
     lost_workers,
     not_finite,
     precision,
@@ -43,7 +44,12 @@ class Outcome:
     stopped: bool  # Whether a signal ended it before `config.steps`.
 
 
-def train(config: configs.Config, workdir: str | os.PathLike, last: int | None = None) -> Outcome:
+def train(
+    config: configs.Config,
+    workdir: str | os.PathLike,
+    last: int | None = None,
+    live_port: int | None = None,
+) -> Outcome:
     """Trains up to `config.steps` in `workdir`, from where an earlier run there stopped.
 
     What a person may want to know is logged under `gan_keras`; progress is printed.
@@ -52,6 +58,9 @@ def train(config: configs.Config, workdir: str | os.PathLike, last: int | None =
         config: A Config; `workdir`, if it holds a run, must hold one of the same.
         workdir: Folder of the run; made if missing.
         last: Step to stop after, whatever the rates are set out for; `config.steps` by default.
+        live_port: Port of 127.0.0.1 for a page that shows a game on points while it is played,
+            with buttons to pause it and to start it again; 0 for any that is free, None for no
+            page. What is computed and saved is the same.
 
     Returns:
         An Outcome.
@@ -59,41 +68,61 @@ def train(config: configs.Config, workdir: str | os.PathLike, last: int | None =
     Raises:
         UserError: the data cannot be had, another process uses the folder, its checkpoints are
             all corrupt, it cannot be written to, a number is not finite any more, or the game
-            has collapsed and `config.on_collapse` is `stop`.
-        UsageError: the configuration cannot be trained, or is not that of the folder.
+            has collapsed and `config.on_collapse` is `stop`; or the port cannot be had.
+        UsageError: the configuration cannot be trained, or is not that of the folder; or it
+            cannot be shown on a page.
     """
     plan = make_plan(config, Path(workdir), last)
     with devices.reported(plan.config), lost_workers.reported(plan.strategy, plan.workdir):
-        return _train(plan)
+        return _train(plan, live_port)
 
 
-def _train(plan):
+def _train(plan, live_port):
     config, workdir = plan.config, plan.workdir
-    with _exclusive(plan), write_errors.reported(), signals.caught() as caught:
+    with (
+        _exclusive(plan),
+        write_errors.reported(),
+        signals.caught() as caught,
+        live_view.opened(plan, live_port, caught) as view,
+    ):
         names = _class_names(plan)
         with plan.strategy.scope():
             gan = build(config, len(names), plan.jit_compile)
+        if view:
+            view.remember(gan)
         images = data.load(
             config, cache_dir=workdir / "data", resumes=checkpoints.any_saved(workdir)
         )
         images = images.mirrored() if config.flip else images
         saved, first = _resume(plan, gan)
-        if first >= plan.last:
-            return Outcome(first, first, stopped=False)
-        _begin(plan, gan, images, first, names)
-        save = callbacks.Save(saved, config.checkpoint_every)
-        watch = _watch(plan, images)
-        with not_finite.reported(config, saved), save.also_after_errors():
+
+        def fit(start, last, beside):
             gan.fit(
-                _batches(plan, images, first),
+                _batches(plan, images, start),
                 # StepsPerCall ends the training: this only bounds the number of calls.
-                steps_per_epoch=plan.last - first,
-                callbacks=_callbacks(plan, images, save, watch, caught),
+                steps_per_epoch=last - start,
+                callbacks=beside,
                 shuffle=False,
                 verbose=0,
             )
-        _refuse_collapse(config, gan, watch)
-        return Outcome(first, gan.step, stopped=gan.step < plan.last)
+
+        def play(start):
+            save = callbacks.Save(saved, config.checkpoint_every)
+            watch = _watch(plan, images)
+            with not_finite.reported(config, saved), save.also_after_errors():
+                fit(start, plan.last, _callbacks(plan, images, save, watch, caught, view))
+            _refuse_collapse(config, gan, watch)
+            return gan.step
+
+        if view:
+            view.begin(gan, images)
+        reached = first
+        if first < plan.last:
+            _begin(plan, gan, images, first, names)
+            reached = play(first)
+        if view:
+            reached = view.play_again(reached, saved, fit, play)
+        return Outcome(first, reached, stopped=reached < plan.last)
 
 
 def _exclusive(plan):
@@ -214,17 +243,20 @@ def _watch(plan, images):
     )
 
 
-def _callbacks(plan, images, save, watch, caught):
+def _callbacks(plan, images, save, watch, caught, view):
     """What happens beside the steps, in this order."""
     config, alone = plan.config, strategies.is_alone(plan.strategy)
     intervals = [config.log_every, config.sample_every, config.checkpoint_every]
     intervals += [config.evaluate_every] if config.evaluate_every else []
+    pace = {"adaptive": alone, **(live_view.PACE if view else {})}
+    chiefs = _chief_callbacks(plan, images, save.checkpoints, watch) if plan.is_chief else []
     return [
-        callbacks.StepsPerCall(plan.last, intervals, lambda: bool(caught), adaptive=alone),
+        callbacks.StepsPerCall(plan.last, intervals, lambda: bool(caught), **pace),
         *([save] if plan.is_chief else []),  # Before all that could prevent it.
         watch,
-        *(_chief_callbacks(plan, images, save.checkpoints, watch) if plan.is_chief else []),
+        *chiefs,
         callbacks.Restart(config.log_every),
+        *(view.beside(chiefs) if view else []),
     ]
 
 

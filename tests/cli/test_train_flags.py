@@ -157,4 +157,4 @@ def test_every_flag_stands_in_one_group_of_the_help(capsys):
     with pytest.raises(SystemExit):
         train._parse(["--help"])
     shown = re.findall(r"^  --(\w+): ", capsys.readouterr().out, re.MULTILINE)
-    assert sorted(shown) == sorted([*NAMES, "workdir", "dry_run"])
+    assert sorted(shown) == sorted([*NAMES, "workdir", "dry_run", "live", "live_port"])

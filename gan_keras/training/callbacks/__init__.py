@@ -1,8 +1,10 @@
-"""What happens beside the step: pace, progress, scalars, pictures, scores, saving, warnings."""
+"""What happens beside the step: pace, progress, scalars, pictures, scores, saving, live frames."""
 
 from gan_keras.training.callbacks.collapse import Collapse
 from gan_keras.training.callbacks.density import Density
 from gan_keras.training.callbacks.evaluate import Evaluate, evaluate_as
+from gan_keras.training.callbacks.live import Live
+from gan_keras.training.callbacks.live_frames import LiveFrames
 from gan_keras.training.callbacks.progress import Progress
 from gan_keras.training.callbacks.samples import Grid, Rows, Samples
 from gan_keras.training.callbacks.save import Save
@@ -17,6 +19,8 @@ __all__ = [
     "Density",
     "Evaluate",
     "Grid",
+    "Live",
+    "LiveFrames",
     "Progress",
     "Restart",
     "Rows",

@@ -34,19 +34,19 @@ class Density:
 
     Args:
         points: The data, as `data.densities.Points`.
+        count: Samples that p_g and the JSD are estimated from.
     """
 
-    count = 10_000
-
-    def __init__(self, points):
+    def __init__(self, points, count=10_000):
         self.points = points
+        self.count = count
         self.real = points.sample(SHOWN)
 
     def draw(self, gan, latents):
-        generated = self._generate(gan, latents)
+        generated = self.generate(gan, latents)
         jsd = evaluation.jsd(self.points.density, generated)
         title = f"step {gan.step:,}   JSD {jsd:.3f} nats"
-        if blur := self._blur(gan):
+        if blur := self.blur(gan):
             title += f"   D sees a blur of {blur:.2f}"
         plot = self._line if self.points.density.length == 1 else self._plane
         return plot(gan, generated, title), {"jsd": jsd}
@@ -55,7 +55,7 @@ class Density:
         low, high = self.points.density.window
         x = np.linspace(low, high, PLACES)
         p_data, p_g, d, d_star = self.curves(gan, generated, x)
-        z = self._quantiles(gan, ARROWS) if gan.latent_dim == 1 else np.empty((0, 1), np.float32)
+        z = self.quantiles(gan, ARROWS) if gan.latent_dim == 1 else np.empty((0, 1), np.float32)
         return figures.line(
             x,
             p_data,
@@ -63,7 +63,7 @@ class Density:
             d,
             d_star,
             z[:, 0],
-            self._generate(gan, z)[:, 0] if len(z) else z[:, 0],
+            self.generate(gan, z)[:, 0] if len(z) else z[:, 0],
             title,
             peak=self._peak(x),
         )
@@ -80,26 +80,26 @@ class Density:
             p_data, p_g, D and D* at the places, each float (m,). Both densities have this step's
             instance noise on them. D and D* are NaN where there is next to nothing of either.
         """
-        blur = self._blur(gan)
+        blur = self.blur(gan)
         density = self.points.density
         p_data = _blurred(density, blur).density(x[:, None])
         if gan.latent_dim == 1:  # Even quantiles instead of draws: no noise in the estimate.
-            generated = self._generate(gan, self._quantiles(gan, self.count, 0.5 / self.count))
+            generated = self.generate(gan, self.quantiles(gan, self.count, 0.5 / self.count))
         p_g = _estimate(generated[:, 0], x, np.hypot(blur, BANDWIDTH * density.sigmas.min()))
         seen = (p_data + p_g) / 2 >= LEAST_DENSITY * self._peak(x)
-        d = self._probability(gan, x[:, None], generated)[:, 0]
+        d = self.probability(gan, x[:, None], generated)[:, 0]
         d_star = theory.optimal_discriminator(p_data, p_g)
         return p_data, p_g, np.where(seen, d, np.nan), np.where(seen, d_star, np.nan)
 
     def _peak(self, x):
         return self.points.density.density(x[:, None]).max()
 
-    def _blur(self, gan):
+    def blur(self, gan):
         """Deviation of this step's instance noise, in units of the data: as `GAN` has it."""
         left = max(0.0, 1.0 - gan.step / gan.instance_noise_steps)
         return gan.instance_noise * left * self.points.scale
 
-    def _quantiles(self, gan, count, margin=LEAST_QUANTILE):
+    def quantiles(self, gan, count, margin=LEAST_QUANTILE):
         """Latents at even distances in probability, float32 (count, 1)."""
         shares = np.linspace(margin, 1 - margin, count)
         z = special.ndtri(shares) if gan.prior == "normal" else 2 * shares - 1
@@ -107,16 +107,30 @@ class Density:
 
     def _plane(self, gan, generated, title):
         low, high = self.points.density.window
-        edges = np.linspace(low, high, HEAT_CELLS + 1)
-        x, y = np.meshgrid((edges[1:] + edges[:-1]) / 2, (edges[1:] + edges[:-1]) / 2)
-        places = np.stack([x.ravel(), y.ravel()], axis=1)
-        d = self._probability(gan, places, generated).reshape(x.shape)
+        d = self.field(gan, generated, HEAT_CELLS)
         return figures.plane(self.real, generated[:SHOWN], (low, high, low, high), d, title)
 
-    def _generate(self, gan, latents):
+    def field(self, gan, generated, cells):
+        """D in the plane.
+
+        Args:
+            gan: A `GAN` of points in the plane.
+            generated: Samples of its generator, float (n, 2), in units of the data.
+            cells: Cells along each side of the window.
+
+        Returns:
+            D at the middles of the cells, float (cells, cells); the first row is the lowest.
+        """
+        edges = np.linspace(*self.points.density.window, cells + 1)
+        x, y = np.meshgrid((edges[1:] + edges[:-1]) / 2, (edges[1:] + edges[:-1]) / 2)
+        places = np.stack([x.ravel(), y.ravel()], axis=1)
+        return self.probability(gan, places, generated).reshape(x.shape)
+
+    def generate(self, gan, latents):
+        """What G makes of latents, float (n, length), in units of the data."""
         return gan(latents, training=False).numpy() * self.points.scale
 
-    def _probability(self, gan, places, generated):
+    def probability(self, gan, places, generated):
         """D(x) = sigmoid(logit), float (n, 1) at so many places.
 
         Of a game of pairs logits are known up to a constant: it is chosen so that the mean of D

@@ -58,6 +58,10 @@ class Progress(keras.callbacks.Callback):
         )
         self._print(f"\r{line}\x1b[K" if self.terminal else line, end="" if self.terminal else "\n")
 
+    def restart_clock(self):
+        """Begins to measure the speed anew, as after a pause."""
+        self.first = None
+
     def on_train_end(self, logs=None):
         if self.terminal and self.printed:
             self._print()

@@ -103,6 +103,10 @@ class Scalars(keras.callbacks.Callback):
                 step=self.model.step,
             )
 
+    def restart_clock(self):
+        """Begins to measure the speed anew, as after a pause."""
+        self.since = None
+
     def on_train_batch_end(self, batch, logs=None):
         now, step = time.monotonic(), self.model.step
         if self.since is None:  # The call that traced the graph says nothing about the speed.

@@ -21,14 +21,16 @@ class StepsPerCall(keras.callbacks.Callback):
         stop: Called after each call; True ends the training.
         adaptive: Whether to shorten calls whose steps are slow. Not with several workers,
             whose calls have to match.
+        seconds: How long a call may last, if adaptive.
     """
 
-    def __init__(self, steps, intervals, stop, adaptive=True):
+    def __init__(self, steps, intervals, stop, adaptive=True, seconds=CALL_SECONDS):
         super().__init__()
         self.steps = steps
         self.intervals = intervals
         self.stop = stop
         self.adaptive = adaptive
+        self.seconds = seconds
         self.most = 1 if adaptive else MOST_STEPS  # The first call traces the graph as well.
         self.calls = 0
 
@@ -42,6 +44,6 @@ class StepsPerCall(keras.callbacks.Callback):
         self.calls += 1
         if self.adaptive and self.calls > 1:
             seconds = (time.perf_counter() - self.began) / self.model.steps_per_execution
-            self.most = max(1, min(MOST_STEPS, int(CALL_SECONDS / seconds)))
+            self.most = max(1, min(MOST_STEPS, int(self.seconds / seconds)))
         if self.model.step >= self.steps or self.stop():
             self.model.stop_training = True

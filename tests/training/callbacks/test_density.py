@@ -110,10 +110,10 @@ def line_gan(**fields):
 
 def test_arrows_start_at_even_quantiles():
     look = Density(data.load(configs.from_preset("gaussians_1d")))
-    z = look._quantiles(line_gan(), density.ARROWS)[:, 0]
+    z = look.quantiles(line_gan(), density.ARROWS)[:, 0]
     assert z[density.ARROWS // 2] == pytest.approx(0, abs=1e-6)
     assert z[0] == pytest.approx(-2.5758293, abs=1e-5)  # The 0.5 % quantile of N(0, 1).
-    z = look._quantiles(line_gan(prior="uniform"), density.ARROWS)
+    z = look.quantiles(line_gan(prior="uniform"), density.ARROWS)
     np.testing.assert_allclose(np.diff(z[:, 0]), 1.98 / 32, rtol=1e-5)
 
 
@@ -124,7 +124,7 @@ def test_the_blur_is_the_one_that_the_step_adds(step, share):
     gan = line_gan(instance_noise=0.5, instance_noise_steps=100)
     gan.steps.assign(step)
     scale = look.points.scale
-    assert look._blur(gan) == pytest.approx(0.5 * share * scale)
+    assert look.blur(gan) == pytest.approx(0.5 * share * scale)
     seen = scale * gan._blur(look.points.sample(200_000, seed=1) / scale, 0).numpy()[:, 0]
     x = np.linspace(-4, 4, 81)
     p_data, *_ = look.curves(gan, np.zeros((10, 1)), x)
