@@ -1,4 +1,4 @@
-"""The live view's buttons and frames without a GAN: who waits for whom, and over HTTP who may ask."""
+"""The live view's buttons and frames without a GAN: who waits for whom, and who may ask."""
 
 import contextlib
 import json
@@ -183,7 +183,9 @@ def test_only_this_machine_is_listened_to(served):
 def test_the_page_takes_nothing_from_elsewhere(served):
     answer = ask(served[1])
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'sh")
+    assert answer.headers["Content-Security-Policy"].startswith(
+        "default-src 'none'; script-src 'sh"
+    )
     text = answer.data.decode()
     assert "function drawPlane" in text
     assert "http:" not in text
@@ -207,25 +209,30 @@ def test_silent_readers_hold_up_nothing(served):
         assert game.made == 1 or game.controls._waiting
 
 
-def test_how_a_training_ended_reaches_a_reader_that_waits():
-    game = Game()
-    game.controls.show(game.frame)
-    first = json.loads(game.controls.newer("", 0))
-    found = []
-    with pytest.raises(UserError), live.serve(game.controls, 0) as address:
-        url = f"{address}frame?after={first['key']}"
+def fail_while_a_reader_waits(game, key, found):
+    with live.serve(game.controls, 0) as address:
         thread = threading.Thread(
-            target=lambda: found.append(urllib3.request("GET", url, timeout=PATIENCE).json()),
+            target=lambda: found.append(ask(address, path=f"frame?after={key}").json()),
             daemon=True,
         )
         thread.start()
         with game.controls._changed:
             assert game.controls._changed.wait_for(lambda: game.controls._waiting, PATIENCE)
+        found.append(thread)
         raise UserError("step 7: d_loss is not finite")
-    thread.join(PATIENCE)
-    assert found[0]["state"] == "closed"
-    assert found[0]["message"] == "The training has ended: step 7: d_loss is not finite"
-    assert found[0]["step"] == 0
+
+
+def test_how_a_training_ended_reaches_a_reader_that_waits():
+    game, found = Game(), []
+    game.controls.show(game.frame)
+    key = json.loads(game.controls.newer("", 0))["key"]
+    with pytest.raises(UserError):
+        fail_while_a_reader_waits(game, key, found)
+    found.pop(0).join(PATIENCE)
+    (last,) = found
+    assert last["state"] == "closed"
+    assert last["message"] == "The training has ended: step 7: d_loss is not finite"
+    assert last["step"] == 0
 
 
 def test_a_port_in_use_is_one_line():
