@@ -97,6 +97,7 @@ def _train(plan, live_port):
         saved, first = _resume(plan, gan)
 
         def fit(start, last, beside):
+            gan.steps_per_execution = 1  # Of an earlier call it would divide the bound below.
             gan.fit(
                 _batches(plan, images, start),
                 # StepsPerCall ends the training: this only bounds the number of calls.
