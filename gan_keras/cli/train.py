@@ -219,9 +219,9 @@ def _print_configuration(config, workdir):
 
 def _train(values):
     config, workdir = _config(values)
-    config = _choose(config, workdir, values)
     if values.live:
         configs.check_live(config)
+    config = _choose(config, workdir, values)
     # A changed flag is refused before the seconds that TensorFlow takes.
     config, _ = configs.settle(config, workdir)
     _print_configuration(config, workdir)

@@ -125,9 +125,8 @@ def test_paused_stepped_and_started_again_it_is_the_same_run(tmp_path, start):
     before = written(tmp_path / "watched")
     training.press("reset")
     again = training.until("ended", STEPS)
-    assert [again[name] for name in ("d", "fake", "value")] == [
-        ended[name] for name in ("d", "fake", "value")
-    ]
+    # Not `value`, the mean over the last call, which has as many steps as there is time for.
+    assert [again[name] for name in ("d", "fake")] == [ended[name] for name in ("d", "fake")]
     assert written(tmp_path / "watched") == before
     assert training.end() == Outcome(0, STEPS, stopped=False)
 
