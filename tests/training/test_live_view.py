@@ -109,6 +109,7 @@ def written(workdir):
 
 def test_paused_stepped_and_started_again_it_is_the_same_run(tmp_path, start):
     config = config_of("ring")
+    run.train(config, tmp_path / "alone")
     training = start(config, tmp_path / "watched")
     training.until("paused", 1)
     training.press("step")
@@ -131,7 +132,6 @@ def test_paused_stepped_and_started_again_it_is_the_same_run(tmp_path, start):
     assert training.end() == Outcome(0, STEPS, stopped=False)
 
     # Without a page it is the same run; and one that is complete can be opened again.
-    run.train(config, tmp_path / "alone")
     assert_same(tmp_path / "watched", tmp_path / "alone")
     training = start(config, tmp_path / "watched")
     assert training.until("ended", STEPS)["fake"] == ended["fake"]
@@ -203,6 +203,7 @@ def test_the_page_with_keys_and_buttons(tmp_path, start, browser, preset, names,
 
     training = start(config_of(preset), tmp_path)
     browsers.screen(browser, 1280)
+    browser.get_log("browser")  # Of the page before, whose training has gone.
     browser.get(training.address)
     body = browser.find_element("tag name", "body")
 

@@ -46,6 +46,11 @@ class Controls:
 
     # For readers.
 
+    @property
+    def closed(self):
+        """Whether there is no training any more."""
+        return self._closed
+
     def press(self, button):
         """Does what a button of the page says, one of `BUTTONS`."""
         with self._changed:

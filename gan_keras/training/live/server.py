@@ -158,8 +158,11 @@ def _handler(controls):
             self._answer(status, body, "text/plain; charset=utf-8", {"Connection": "close"})
 
         def _answer(self, status, body=b"", kind=None, more=None):
+            more = more or {}
+            if controls.closed:  # A connection that stays would hide that the training has gone.
+                self.close_connection, more = True, {**more, "Connection": "close"}
             self.send_response(status)
-            for name, value in {**ALWAYS, **(more or {})}.items():
+            for name, value in {**ALWAYS, **more}.items():
                 self.send_header(name, value)
             if kind:
                 self.send_header("Content-Type", kind)
