@@ -287,6 +287,12 @@ class GAN(keras.Model):
             iterator, tf.constant(self.steps_per_execution)
         )
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """The networks came built. Keras' own draws a batch and adds it up over all devices.
+
+        That fails with several devices in each of several workers.
+        """
+
     def get_config(self):
         return {
             **super().get_config(),
