@@ -31,7 +31,7 @@ def test_xla_draws_what_tensorflow_draws(name, stream):
 def variables(gan):
     """All variables, by their names without the numbers that Keras gives to each further layer."""
     found = {}
-    for variable in compiled_step._variables(gan):
+    for variable in compiled_step.variables(gan):
         name = re.sub(r"_\d+(?=_|\b)", "", variable.path)
         while name in found:
             name += "'"
