@@ -240,7 +240,7 @@ def test_serves_a_folder_until_sigterm(start, exports):
     own = {name for name in modules(last) if name.startswith("gan_keras.")}
     cli = r"cli(\.addresses|\.flags|\.moving_sign|\.serve|\.tokens)?"
     exporting = r"exporting(\.contract|\.digests|\.model_config)?"
-    allowed = rf"gan_keras\.({cli}|{exporting}|errors|files|serving(\..*)?)"
+    allowed = rf"gan_keras\.({cli}|{exporting}|drawing(\.pages)?|errors|files|serving(\..*)?)"
     assert {name for name in own if not re.fullmatch(allowed, name)} == set()
 
 
