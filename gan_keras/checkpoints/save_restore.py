@@ -23,6 +23,7 @@ AVERAGE = "ema_generator"
 BEST = "best"  # Instead of a step: what `best.Best` keeps.
 # TensorFlow takes the name of a checkpoint for a pattern of names.
 PATTERN = "[]*?\\"
+LEFTOVERS = ("Detecting that an object or model", "Value in checkpoint could not be found")
 LOOKS = 10  # At a folder in which training removes what is being looked at.
 # What restoring a checkpoint of another network or version may end in.
 FOREIGN = (AssertionError, ValueError, KeyError, TypeError, IndexError, tf.errors.OpError)
@@ -189,11 +190,17 @@ def restore_generator(generator, workdir, step=None):
 
 
 def _foreign(folder, step, error):
+    # TensorFlow names each value that found no place, once the objects are deleted.
+    logging.getLogger("tensorflow").addFilter(_is_no_leftover)
     reason = " ".join(str(error).split())[:200]
     return UserError(
         f"{folder}: the checkpoint of step {step:,} is not one of this configuration ({reason}); "
         "bring the run's own back, or start anew in another --workdir"
     )
+
+
+def _is_no_leftover(record):
+    return not str(record.msg).startswith(LEFTOVERS)
 
 
 def _newest_whole(folder):

@@ -49,19 +49,7 @@ def _define(values):
         "HOST:PORT of the server's REST port; empty: none is asked.",
         flag_values=values,
     )
-    absl_flags.DEFINE_boolean(
-        "tls", False, "Encrypt, and check the server's certificate.", flag_values=values
-    )
-    absl_flags.DEFINE_string(
-        "ca_cert",
-        None,
-        "PEM file of the certificate that signed the server's (default: what the system trusts);"
-        " means --tls.",
-        flag_values=values,
-    )
-    absl_flags.DEFINE_string(
-        "token_file", None, "File with the token that the server wants.", flag_values=values
-    )
+    tokens.define_for_clients(values)
     absl_flags.DEFINE_string(
         "model", contract.MODEL_NAME, "Name of the model on the server.", flag_values=values
     )

@@ -79,19 +79,7 @@ def _define(values):
     absl_flags.DEFINE_float(
         "timeout", 60.0, "Seconds for all of it; of --bench for each request.", flag_values=values
     )
-    absl_flags.DEFINE_boolean(
-        "tls", False, "Encrypt, and check the server's certificate.", flag_values=values
-    )
-    absl_flags.DEFINE_string(
-        "ca_cert",
-        None,
-        "PEM file of the certificate that signed the server's (default: what the system trusts);"
-        " means --tls.",
-        flag_values=values,
-    )
-    absl_flags.DEFINE_string(
-        "token_file", None, "File with the token of the server's --token_file.", flag_values=values
-    )
+    tokens.define_for_clients(values)
     absl_flags.DEFINE_boolean(
         "verbose", False, "Print bytes and latency of each request.", flag_values=values
     )

@@ -2,9 +2,28 @@
 
 from pathlib import Path
 
+from absl import flags as absl_flags
+
 from gan_keras.errors import UsageError
 
 SHORTEST = 16  # characters
+
+
+def define_for_clients(values):
+    """Defines the flags of a client that encrypts, and of its token, in a FlagValues."""
+    absl_flags.DEFINE_boolean(
+        "tls", False, "Encrypt, and check the server's certificate.", flag_values=values
+    )
+    absl_flags.DEFINE_string(
+        "ca_cert",
+        None,
+        "PEM file of the certificate that signed the server's (default: what the system trusts);"
+        " means --tls.",
+        flag_values=values,
+    )
+    absl_flags.DEFINE_string(
+        "token_file", None, "File with the token of the server's --token_file.", flag_values=values
+    )
 
 
 def read(path):

@@ -232,6 +232,8 @@ def _train(values):
         with moving_sign():
             text = training.describe(config, workdir)
         print(text)
+        if values.live:
+            print(f"live view: on port {values.live_port or 'any that is free'} of 127.0.0.1")
         return
     outcome = training.train(config, workdir, live_port=values.live_port if values.live else None)
     if outcome.first_step == outcome.last_step:

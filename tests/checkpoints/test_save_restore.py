@@ -315,7 +315,7 @@ def test_removal_by_training_that_goes_on_is_no_damage(small_run, tmp_path, monk
     assert checkpoints.locate(tmp_path) == newest + 1
 
 
-def test_a_checkpoint_of_another_network_is_one_line(small_run, tmp_path):
+def test_a_checkpoint_of_another_network_is_one_line(small_run, tmp_path, program):
     """Whole by its digests, and neither restored in part nor a trace."""
     workdir = tmp_path / "run"
     shutil.copytree(small_run, workdir)
@@ -332,3 +332,9 @@ def test_a_checkpoint_of_another_network_is_one_line(small_run, tmp_path):
         with pytest.raises(UserError, match="is not one of this configuration") as caught:
             restore()
         assert "\n" not in str(caught.value)
+    # Of what found no place, TensorFlow would warn when the process ends.
+    configs.save(dataclasses.replace(config, network="mlp"), workdir)
+    told = program("train", f"--workdir={workdir}", "--steps=100")
+    assert told.returncode == 1
+    (line,) = told.stderr.splitlines()
+    assert "is not one of this configuration" in line
