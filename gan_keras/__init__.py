@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gan_keras.game import losses as losses
     from gan_keras.training import train as train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "GAN",

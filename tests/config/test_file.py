@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gan_keras import __version__
 from gan_keras.config import config as configs
 from gan_keras.config import file as config_file
 from gan_keras.config.config import PRESETS, Config
@@ -51,8 +52,8 @@ def test_fields_of_a_newer_version_are_named(tmp_path):
     with pytest.raises(UserError) as caught:
         configs.load(tmp_path)
     assert str(caught.value) == (
-        rf"{tmp_path}/config.json: has fields that gan_keras 0.1.0 does not know (\n, spectral), "
-        "as a newer version writes them; install that, or choose another --workdir"
+        rf"{tmp_path}/config.json: has fields that gan_keras {__version__} does not know "
+        r"(\n, spectral), as a newer version writes them; install that, or choose another --workdir"
     )
 
 

@@ -1,4 +1,9 @@
-"""A line that tells how far the training is, how fast it goes, and how long it will take."""
+"""A line that tells how far the training is, how fast it goes, and how long it will take.
+
+By hand rather than by tqdm, whose bar is one line that is written over: in a log file there are to
+be lines of their own, seconds apart, and a reader who has gone must neither end the run nor stop
+the other workers.
+"""
 
 import logging
 import sys

@@ -3,6 +3,10 @@
 TensorFlow's writer (2.21) fails when its queue is full of what it cannot write; a flush may fail
 as well, or lose the same events silently. Events are there to be looked at: what cannot be
 written costs a warning and a new file, and never the run.
+
+TensorBoard's `EventFileWriter` raises what its thread met, but takes finished protocol buffers:
+what `tf.summary` does for scalars and images would have to be written again here. It also goes on
+into a file that has been removed.
 """
 
 import contextlib
