@@ -76,7 +76,10 @@ class Config:
     )
     data_dir: str = _flag("", "Folder of prepared TFDS data sets; else $TFDS_DATA_DIR.")
     held_out: int = _flag(
-        0, "Images at the end of the training split that are kept out of training.", least=0
+        0,
+        "Images that are kept out of training: the last of the training split, or of class folders "
+        "as many from all over.",
+        least=0,
     )
     image_size: int = _flag(28, "Height and width of the images, in pixels.", least=1, most=2**12)
     channels: int = _flag(1, "1 for grey images, 3 for colour.", choices=(1, 3))

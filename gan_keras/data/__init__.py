@@ -4,8 +4,6 @@ import dataclasses
 import os
 from functools import partial
 
-import numpy as np
-
 from gan_keras.data import clusters, digits, folder, prepare, skipped, stacked
 from gan_keras.data import manifest as record
 from gan_keras.data.batches import Images, without_classes
@@ -41,8 +39,8 @@ def load(config, split="train", cache_dir=None, memory_limit=prepare.MEMORY_LIMI
     Args:
         config: A Config; of it count `dataset`, `data_dir`, `held_out`, `image_size` and
             `channels`.
-        split: `train`, all but the last `held_out` images that can be read; `validation`, these
-            last ones; or `test`, the split of that name, which no run trains on.
+        split: `train`, all but the `held_out` images that `Images.split` takes; `validation`,
+            these; or `test`, the split of that name, which no run trains on.
         cache_dir: Folder in which pixels that are large, or slow to make, are kept for the next
             run. By default nothing is kept.
         memory_limit: Bytes of pixels that are held in memory; more are read when needed.
@@ -71,7 +69,14 @@ def load(config, split="train", cache_dir=None, memory_limit=prepare.MEMORY_LIMI
         source = record.hold(source, cache_dir, resumes)
     rows = prepare.store(source, cache_dir, memory_limit)
     skipped.report(source, cache_dir)
-    images = Images(config.dataset, rows, source.skipped, source.labels, source.class_names)
+    images = Images(
+        config.dataset,
+        rows,
+        source.skipped,
+        source.labels,
+        source.class_names,
+        in_class_order=bool(source.class_names) and source.name.startswith(folder.PREFIX),
+    )
     if split == "test":
         return images
     images = _kept_or_held_out(images, split, config.held_out)
@@ -132,8 +137,7 @@ def _kept_or_held_out(images, split, held_out):
         )
     if not held_out:
         return images
-    kept, rest = np.split(np.arange(images.count), [images.count - held_out])
-    return images.only(rest if split == "validation" else kept)
+    return images.split(held_out)[split == "validation"]
 
 
 def _source(config, test):

@@ -26,6 +26,7 @@ class Images:
     skipped: list = field(default_factory=list)  # (file, reason) of what could not be read.
     read_labels: Callable | None = field(default=None, repr=False)  # As in Source.
     class_names: list = field(default_factory=list, repr=False)  # In the order of labels.
+    in_class_order: bool = field(default=False, repr=False)  # Class by class.
 
     @property
     def count(self):
@@ -141,6 +142,19 @@ class Images:
         """Returns the images of these numbers, (n,) int64, as a data set of their own."""
         labels = self.read_labels and (lambda: self.read_labels()[numbers])
         return dataclasses.replace(self, rows=Part(self.rows, numbers), read_labels=labels)
+
+    def split(self, held_out):
+        """Returns what is left of these images, and `held_out` of them, both in their order.
+
+        The last ones are held out. Where the images lie class by class those would be of the
+        last class: then it is as many from all over.
+        """
+        numbers = np.arange(self.count)
+        if self.in_class_order and held_out:
+            rest = (2 * numbers[:held_out] + 1) * self.count // (2 * held_out)
+        else:
+            rest = numbers[self.count - held_out :]
+        return self.only(np.setdiff1d(numbers, rest)), self.only(rest)
 
     def mirrored(self):
         """Returns these images and, with numbers from `count` on, their mirror images."""

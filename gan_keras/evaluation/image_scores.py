@@ -76,9 +76,7 @@ class ImageScores:
         # runs compare.
         every = data.load(dataclasses.replace(config, held_out=0))
         held_out = max(1, min(VALIDATION_SPLIT, every.count // 6))
-        numbers = np.arange(every.count)
-        self.training = every.only(numbers[:-held_out])
-        self.validation = every.only(numbers[-held_out:])
+        self.training, self.validation = every.split(held_out)
         self.split = "test" if data.has_test(config) else "train"
         real = data.load(config, "test") if self.split == "test" else every
         self.real = real.sample(num_samples, seed)

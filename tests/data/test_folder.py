@@ -245,8 +245,15 @@ def test_sub_folders_are_the_classes(tmp_path, folder_config):
         assert images.labels().dtype == np.int64
         assert images.class_names == ["a", "b", "c"]
     assert data.class_names(folder_config(tmp_path)) == ["a", "b", "c"]
-    held = data.load(folder_config(tmp_path, held_out=2), "validation")
-    np.testing.assert_array_equal(held.labels(), [1, 2])
+
+
+def test_every_class_has_its_share_of_what_is_held_out(tmp_path, folder_config):
+    for number in range(20):
+        save(plain(RED), tmp_path / ("a" if number < 15 else "b") / f"{number}.png")
+    wanted = folder_config(tmp_path, held_out=4)
+    kept, held = (data.load(wanted, split) for split in ("train", "validation"))
+    assert np.bincount(held.labels()).tolist() == [3, 1]
+    assert np.bincount(kept.labels()).tolist() == [12, 4]
 
 
 def test_a_picture_beside_the_sub_folders_leaves_no_classes(tmp_path, folder_config):
