@@ -89,7 +89,8 @@ def test_three_workers_train_as_one(tmp_path, program):
     assert ["step 20/20" in out for out in printed] == [True, False, False]
     one = program("train", *flags, f"--workdir={tmp_path / 'one'}")
     assert one.returncode == 0, one.stderr
-    assert_close(tmp_path / "one", tmp_path / "three")
+    # A mean over 24 is rounded in each step, unlike one over 16: a tenth of an update.
+    assert_close(tmp_path / "one", tmp_path / "three", typical=2e-5)
 
 
 @pytest.mark.parametrize(("count", "victim"), [(2, 0), (2, 1), (3, 2)])

@@ -242,19 +242,19 @@ def test_two_devices_drop_what_one_does(tmp_path, program):
         np.testing.assert_allclose(other[name], one[name], atol=1e-6, err_msg=name)
 
 
-def assert_close(first, second):
+def assert_close(first, second, typical=1e-6):
     """Weights agree up to float32 rounding, which Adam amplifies.
 
     Where a gradient is rounding noise Adam still moves by up to the learning rate, 2e-4: over
     20 steps two runs differ by at most twice 20 * 2e-4 there, and not at all elsewhere. Most
-    weights must be far closer than that.
+    weights must be far closer than that; on other images half of them differ by more than 2e-4.
     """
     one, other = saved(first), saved(second)
     weights = [name for name in one if "_trainable_variables/" in name]
     assert len(weights) == 15  # G: dense, 2 convolutions, bias, 2 x 2 of BN; D: 2, bias, 2, 2.
     gaps = np.concatenate([np.abs(one[n] - other[n]).ravel() for n in weights])
     assert gaps.max() <= 2 * 20 * 2e-4
-    assert np.median(gaps) < 1e-6
+    assert np.median(gaps) < typical
 
 
 def test_two_workers_train_as_one(tmp_path, program):
