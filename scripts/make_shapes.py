@@ -1,8 +1,8 @@
 """Draws coloured shapes into class folders: pictures to try the package on, where none are at hand.
 
 Each class is a sub-folder of PNG files in colour, 32x32 unless SIZE says otherwise: circles,
-crosses, squares, stars and triangles, of any colour, size, place and angle, on a background of
-another colour.
+crosses, squares, stars and triangles, of any colour, size and place, slightly turned, on a
+background of another colour.
 
 Usage: python scripts/make_shapes.py FOLDER [COUNT [SIZE]]
        gan-keras-train --dataset=folder:FOLDER
@@ -17,7 +17,8 @@ from PIL import Image, ImageDraw
 SIZE, FINER = 32, 4  # Pixels; drawn so many times as large, for smooth edges.
 COUNT = 2000  # Of all classes together.
 SEED = 0
-LEAST_CONTRAST = 120  # Sum of the differences of red, green and blue.
+LEAST_CONTRAST = 200  # Sum of the differences of red, green and blue.
+MOST_TURNED = np.pi / 12
 
 
 def polygon(corners, inner=1.0, turn=0.0):
@@ -34,7 +35,7 @@ SHAPES = {
     "cross": np.concatenate(
         [CORNER, CORNER[::-1] * (1, -1), CORNER * (-1, -1), CORNER[::-1] * (-1, 1)]
     ),
-    "square": polygon(4),
+    "square": polygon(4, turn=np.pi / 4),
     "star": polygon(10, inner=0.45),
     "triangle": polygon(3),
 }
@@ -49,7 +50,7 @@ def draw(shape, size, random):
     large = size * FINER
     radius = random.uniform(0.22, 0.42) * large
     place = random.uniform(radius, large - radius, size=2)
-    turn = random.uniform(0, 2 * np.pi)
+    turn = random.uniform(-MOST_TURNED, MOST_TURNED)
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     picture = Image.new("RGB", (large, large), tuple(map(int, ground)))
     corners = place + radius * SHAPES[shape] @ rotation

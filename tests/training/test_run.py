@@ -77,7 +77,7 @@ def test_n_then_m_steps_are_n_plus_m_to_the_bit(flags, tmp_path, capsys, monkeyp
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_signal_saves_and_the_same_command_goes_on(number, tmp_path, program):
+def test_a_stop_signal_saves_and_the_same_command_goes_on(number, tmp_path, capsys):
     """Stopped once it reports progress; the steps of the end are those of a run of that length."""
     command = [sys.executable, "-c", SCRIPT, *SMALL, f"--workdir={tmp_path / 'run'}"]
     process = subprocess.Popen(
@@ -94,10 +94,11 @@ def test_a_stop_signal_saves_and_the_same_command_goes_on(number, tmp_path, prog
     step = int(rest.split("stopped and saved at step ")[1].split(";")[0].replace(",", ""))
     assert step < 1_000_000
 
-    on = program("train", *SMALL, f"--workdir={tmp_path / 'run'}", f"--steps={step + 3}")
-    assert f"resumes from step {step:,}" in on.stdout
-    whole = program("train", *SMALL, f"--workdir={tmp_path / 'whole'}", f"--steps={step + 3}")
-    assert whole.returncode == 0
+    for folder in ("run", "whole"):
+        steps = f"--steps={step + 3}"
+        assert train.run([*SMALL, f"--workdir={tmp_path / folder}", steps]) == 0
+        resumes = f"resumes from step {step:,}" in capsys.readouterr().out
+        assert resumes == (folder == "run")
     assert_same(tmp_path / "run", tmp_path / "whole")
 
 
