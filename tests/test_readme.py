@@ -52,7 +52,7 @@ def test_train_export_serve_sample_and_the_client(tmp_path):
                 )
                 assert any("gan-keras-sample" in line for line in server.stdout)
             else:
-                subprocess.run(program(command), cwd=tmp_path, check=True, timeout=120)
+                subprocess.run(program(command), cwd=tmp_path, check=True, timeout=600)
         assert (tmp_path / "grid.png").read_bytes().startswith(b"\x89PNG")
 
         client = blocks("python")[0].replace("127.0.0.1:8501", f"127.0.0.1:{ports[1]}")
@@ -61,7 +61,7 @@ def test_train_export_serve_sample_and_the_client(tmp_path):
             "assert pictures.shape == (64, 16, 16, 1) and pictures.dtype == 'uint8'\n"
             "assert not {'tensorflow', 'grpc'} & set(sys.modules)\n"
         )
-        subprocess.run([sys.executable, "-c", client + check], check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", client + check], check=True, timeout=600)
     finally:
         if server:
             server.terminate()
