@@ -3,10 +3,6 @@
 import time
 
 
-def _done():
-    """A contestant's work is done when its call returns, unless it says otherwise."""
-
-
 class Clock:
     """Counts the steps between the end of the warm-up and the end of the measurement.
 
@@ -23,14 +19,10 @@ class Clock:
         elapsed: Seconds that they took; 0 until the measurement is over.
     """
 
-    def __init__(self, warm_up, seconds, wait=_done, now=time.perf_counter):
-        self.warm_up = warm_up
-        self.seconds = seconds
-        self.wait = wait
-        self.now = now
+    def __init__(self, warm_up, seconds, wait=lambda: None, now=time.perf_counter):
+        self.warm_up, self.seconds, self.wait, self.now = warm_up, seconds, wait, now
         self.first = self.began = None
-        self.steps = 0
-        self.elapsed = 0.0
+        self.steps, self.elapsed = 0, 0.0
 
     def tick(self, steps=1):
         """Tells that a call of so many steps is over; returns whether to go on."""
@@ -48,10 +40,6 @@ class Clock:
         self.wait()
         self.elapsed = self.now() - self.began
         return False
-
-    def record(self, steps, elapsed):
-        """Takes over a measurement that somebody else's clock made."""
-        self.steps, self.elapsed = steps, elapsed
 
     def time(self, call):
         """Calls a function without arguments, a step each time, until the time is up."""

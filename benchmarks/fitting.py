@@ -1,27 +1,23 @@
 """What the contestants of Keras share."""
 
 import keras
+import numpy as np
 
 from benchmarks import workload
 
 ENDLESS = 10**9  # Steps in the one epoch, which the clock ends.
-
-
-class Ticker(keras.callbacks.Callback):
-    """Ticks after each call of the training graph, and ends the training when time is up."""
-
-    def __init__(self, clock):
-        super().__init__()
-        self.clock = clock
-
-    def on_train_batch_end(self, batch, logs=None):
-        if not self.clock.tick(self.model.steps_per_execution):
-            self.model.stop_training = True
+CHUNK = 500  # Latents per call of a generator.
 
 
 def fit(model, dataset, clock):
-    """Trains until the clock's time is up."""
-    model.fit(dataset, steps_per_epoch=ENDLESS, callbacks=[Ticker(clock)], shuffle=False, verbose=0)
+    """Trains until the clock's time is up; it ticks after each call of the training graph."""
+
+    def tick(batch, logs):
+        if not clock.tick(model.steps_per_execution):
+            model.stop_training = True
+
+    beside = [keras.callbacks.LambdaCallback(on_train_batch_end=tick)]
+    model.fit(dataset, steps_per_epoch=ENDLESS, callbacks=beside, shuffle=False, verbose=0)
 
 
 class Players:
@@ -32,13 +28,7 @@ class Players:
     def wait(self):
         self.generator.trainable_variables[0].numpy()
 
-    def weights(self):
-        return weights(self)
-
-
-def weights(players):
-    """Returns the trainable weights of both players as arrays."""
-    return {
-        player: [variable.numpy() for variable in getattr(players, player).trainable_variables]
-        for player in ("generator", "discriminator")
-    }
+    def pictures(self, count):
+        sizes = [min(CHUNK, count - first) for first in range(0, count, CHUNK)]
+        latents = [keras.random.normal((size, workload.LATENT_DIM)) for size in sizes]
+        return np.concatenate([self.generator(z, training=False).numpy() for z in latents])

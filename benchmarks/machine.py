@@ -8,30 +8,31 @@ import subprocess
 from benchmarks import processes
 
 LIBRARIES = ("gan-keras", "tensorflow", "keras", "torch", "numpy")
+GIT = ("git", "-C", str(processes.ROOT))
 BUSY = 1 / 3  # Load per core above which a machine counts as busy.
 
 
-def announce():
-    """Prints the machine, the versions and the commit, and returns them for the JSON file."""
-    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+def look():
+    """Returns the machine, the versions and the commit, as a dict of what JSON has."""
+    cpu = [line for line in _output("cat", "/proc/cpuinfo").splitlines() if "model name" in line]
     installed = importlib.metadata.distributions()
-    changed = len(_git("status", "--porcelain").splitlines())
-    found = {
-        "cpu": _cpu(),
+    return {
+        "cpu": cpu[0].split(":", 1)[1].strip() if cpu else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "load": round(os.getloadavg()[0], 2),
-        "gpus": _output(query).splitlines(),
-        "system": platform.platform(),
+        "gpus": _output("nvidia-smi", "--list-gpus").splitlines(),
         "python": platform.python_version(),
         "versions": {each.name: each.version for each in installed if each.name in LIBRARIES},
-        "commit": _git("rev-parse", "HEAD"),
-        "changed_files": changed,
+        "commit": _output(*GIT, "rev-parse", "HEAD"),
+        "changed_files": len(_output(*GIT, "status", "--porcelain").splitlines()),
     }
-    print(found["cpu"], f"{found['cores']} cores", *found["gpus"], sep=", ")
-    versions = [f"{name} {version}" for name, version in found["versions"].items()]
-    print(f"Python {found['python']}", *versions, sep=", ")
-    changes = f" and {changed} changed files" if changed else ""
-    print(f"commit {found['commit'][:12] or 'none'}{changes}")
+
+
+def announce():
+    """Prints the same, and returns it."""
+    found = look()
+    for name, value in found.items():
+        print(f"{name}: {value}")
     if line := warning(found["load"], found["cores"]):
         print(line)
     return found
@@ -47,18 +48,8 @@ def warning(load, cores):
     )
 
 
-def _cpu():
-    lines = _output(["cat", "/proc/cpuinfo"]).splitlines()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _git(*arguments):
-    return _output(["git", "-C", str(processes.ROOT), *arguments])
-
-
-def _output(command):
-    """Returns what a command prints; nothing if it fails."""
+def _output(*command):
+    """What a command prints; nothing if it fails."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

@@ -17,6 +17,7 @@ from gan_keras.cli import flags
 from gan_keras.errors import UserError
 
 ROOT = Path(__file__).parent.parent
+FROM_ROOT = {"cwd": ROOT, "capture_output": True, "text": True}
 SHOWN_LINES = 20  # Of what a process printed before it failed.
 
 # Set for all alike; TensorFlow's notices would bury the one line that is wanted.
@@ -32,13 +33,8 @@ def measure(function, **arguments):
         UserError: it failed; its last lines go to standard error.
     """
     command = ["-m", "benchmarks.processes", function, json.dumps(arguments)]
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=ROOT,
-        env={**os.environ, **ENVIRONMENT},
-        capture_output=True,
-        text=True,
-    )
+    environment = {**os.environ, **ENVIRONMENT}
+    done = subprocess.run([sys.executable, *command], env=environment, **FROM_ROOT)
     if done.returncode:
         print(*done.stderr.splitlines()[-SHOWN_LINES:], sep="\n", file=sys.stderr)
         raise UserError(
@@ -50,7 +46,7 @@ def measure(function, **arguments):
 def package(*arguments):
     """Runs a command of the package, as `train.py`, to its end; a UserError if it fails."""
     arguments = [str(each) for each in arguments]
-    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, *arguments], **FROM_ROOT)
     if done.returncode:
         raise UserError(f"{' '.join(arguments)}: {done.stderr.strip() or 'failed'}")
 

@@ -1,12 +1,77 @@
-"""A benchmark's results as a table to read, and as JSON with every number of every round."""
+"""Results as a table to read, and as JSON with every number of every round.
 
+A machine's speed drifts by more than most differences between programs. So contestants take turns,
+and only ratios within a round are compared: two that run in the same round are slowed down by the
+same drift, which their ratio does not have.
+
+`rounds` is everywhere a list of dicts, one per round, from name to what was measured: a dict of
+numbers.
+"""
+
+import dataclasses
 import json
-from datetime import UTC, datetime
+import statistics
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import rounds as played
 from gan_keras import files
 from gan_keras.errors import UsageError
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A number of each contestant, and beside it its ratios to those of others.
+
+    Attributes:
+        header: Of the column.
+        key: What was measured.
+        form: A format, as `,.0f`.
+        over: Header of a column of ratios -> a function from a contestant's name to the name of
+            whom it is compared with, or None.
+    """
+
+    header: str
+    key: str
+    form: str = ",.0f"
+    over: dict[str, Callable] = dataclasses.field(default_factory=dict)
+
+
+def over(*others):
+    """Returns a column's `over` by which everybody is compared with each of the others."""
+    return {f"/ {other}": lambda name, other=other: other for other in others}
+
+
+def values(rounds, name, key):
+    """Returns the numbers of a contestant, one of each round that has it."""
+    return [results[name][key] for results in rounds if results[name].get(key) is not None]
+
+
+def ratios(rounds, name, other, key):
+    """Returns the numbers of a contestant over those of another one in the same round."""
+    both = [(results[name], results.get(other, {})) for results in rounds]
+    return [a[key] / b[key] for a, b in both if key in a and key in b]
+
+
+def number(values, form):
+    """Writes numbers as `median (least–most)`; none as nothing."""
+    if not values:
+        return ""
+    ends = (statistics.median(values), min(values), max(values))
+    median, least, most = (f"{each:{form}}" for each in ends)
+    return median if least == most else f"{median} ({least}–{most})"
+
+
+def comparison(rounds, names, columns, title=""):
+    """Returns a Markdown table: a row for each name, a column for each number and each ratio."""
+    header, rows = [title], [[name] for name in names]
+    for column in columns:
+        header += [column.header, *column.over]
+        for name, row in zip(names, rows, strict=True):
+            row.append(number(values(rounds, name, column.key), column.form))
+            for whom in column.over.values():
+                # Their third digit means nothing.
+                row.append(number(ratios(rounds, name, whom(name), column.key), ".2f"))
+    return table(header, rows)
 
 
 def table(header, rows):
@@ -23,38 +88,16 @@ def table(header, rows):
     return "\n".join([line(header), f"|{rule}|", *map(line, rows)])
 
 
-def number(spread, form=",.0f"):
-    """Writes a Spread as `median (least-most)`."""
-    if spread.least == spread.most:
-        return f"{spread.median:{form}}"
-    return f"{spread.median:{form}} ({spread.least:{form}}–{spread.most:{form}})"
-
-
-def value(rounds, name, key, form=",.0f"):
-    """Writes the Spread of a number over the rounds."""
-    return number(played.values(rounds, name, key), form)
-
-
-def ratio(rounds, name, other, key):
-    """Writes the Spread of ratios within a round; their third digit means nothing."""
-    return number(played.ratios(rounds, name, other, key), ".2f")
-
-
 def caption(rounds):
     """Returns the sentence below a table of ratios."""
     return f"Median (least–most) of {len(rounds)} rounds; ratios are of measurements of one round."
 
 
-def now():
-    """Returns the time of day, UTC, for the JSON file."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def write(output, document, text=None):
-    """Writes the results: `output`, and beside it the table as `.md` once there is one.
+def write(output, document, beside=None):
+    """Writes the results: `output`, and beside it other files, a dict from suffix to bytes.
 
     Raises:
-        UsageError: the file is named like the table, or cannot be written.
+        UsageError: `output` is not named as JSON, or cannot be written.
     """
     path = Path(output)
     if path.suffix != ".json":
@@ -62,7 +105,7 @@ def write(output, document, text=None):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, (json.dumps(document, indent=2) + "\n").encode())
-        if text is not None:
-            files.write(path.with_suffix(".md"), (text + "\n").encode())
+        for suffix, data in (beside or {}).items():
+            files.write(path.with_suffix(suffix), data)
     except OSError as error:
         raise UsageError(f"--output={output}: {error.strerror}; choose another file") from None

@@ -1,24 +1,59 @@
-"""The one way in which all benchmarks run: flags, rounds in turn, a table and a JSON file.
+"""The one way in which all benchmarks run: flags, rounds in turn, a table and a JSON file."""
 
-A benchmark is a class with
-
-- `name` and `summary`: of the command, `python -m benchmarks.<name>`;
-- `flags`: name -> (default, help) or (default, help, choices or a range), beside `--rounds` and
-  `--output`;
-- `__init__(values, folder)`: takes the flags and an empty folder; a mistake is a UsageError;
-- `names`: who is measured, in the order of turns; `facts`: a dict for the JSON file;
-- `measure(name)`: one measurement, a dict of what JSON has; `line(result)`: the same in words;
-- `table(rounds)`: all of them as Markdown; see `benchmarks.rounds`.
-"""
-
+import json
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 from absl import flags as absl_flags
 
-from benchmarks import machine, report
-from benchmarks import rounds as played
+from benchmarks import machine, processes, report
 from gan_keras.cli import flags
+from gan_keras.errors import UsageError
+
+
+class Benchmark:
+    """What all benchmarks have. One adds
+
+    - `name` and `summary`: of the command, `python -m benchmarks.<name>`;
+    - `__init__(values, folder)`: takes the flags and an empty folder; a mistake is a UsageError;
+    - `parts`: who is measured, in the order of turns: name -> (a function of this folder, its
+      arguments), which returns a dict of what JSON has, in a fresh process.
+
+    Attributes:
+        flags: name -> (default, help) or (default, help, choices or a range), beside `--rounds` and
+            `--output`.
+        title: Of the table's first column.
+        columns: Of the table; of `report.Column`.
+        same: Flags. Where there are some, measurements that the output file has are not made again,
+            unless `--again` names them; these flags have to be the file's.
+    """
+
+    flags: ClassVar = {}
+    title = ""
+    columns = ()
+    same = ()
+
+    def measure(self, name, number):
+        """Returns one measurement in a round; they count from 1."""
+        function, arguments = self.parts[name]
+        return processes.measure(f"benchmarks.{function}", **arguments)
+
+    def line(self, result):
+        """Returns one measurement in words."""
+        found = [each for each in self.columns if result.get(each.key) is not None]
+        texts = [f"{each.header}: {result[each.key]:{each.form}}" for each in found]
+        return ", ".join(texts or (f"{key}: {value}" for key, value in result.items()))
+
+    def table(self, rounds):
+        """Returns all of them as Markdown."""
+        table = report.comparison(rounds, self.parts, self.columns, self.title)
+        return f"{table}\n\n{report.caption(rounds)}"
+
+    def files(self, rounds):
+        """Returns other files to write beside the table: suffix -> bytes."""
+        return {}
 
 
 def run(benchmark, argv=None):
@@ -34,8 +69,10 @@ def run(benchmark, argv=None):
 
 def define(benchmark, values):
     """Defines the flags of a benchmark in an empty FlagValues."""
-    output = "JSON file of the results (default: runs/benchmarks/<name>[-<network>].json)."
+    output = "JSON file of the results (default: runs/benchmarks/<name>.json)."
     common = {"rounds": (5, "How often everybody is measured."), "output": (None, output)}
+    if benchmark.same:
+        common["again"] = ([], "Who is measured again though the file has it.")
     for name, (default, help, *choices) in {**common, **benchmark.flags}.items():
         if isinstance(default, int):
             few = choices[0] if choices else range(1, 2**31)
@@ -50,26 +87,64 @@ def define(benchmark, values):
             absl_flags.DEFINE_string(name, default, help, flag_values=values)
 
 
+def numbers(flag, texts, most, kind=int):
+    """Returns the numbers of a list flag; a UsageError unless they ascend from above 0."""
+    try:
+        found = [kind(text) for text in texts]
+        if found and [0, *found] == sorted({0, *found}) and found[-1] <= most:
+            return found
+    except ValueError:
+        pass
+    raise UsageError(f"--{flag}={','.join(texts)}: give ascending numbers up to {most:,}, as 1,2")
+
+
 def _compare(benchmark, values):
     chosen = {name: values[name].value for name in sorted(values) if name not in ("help", "h")}
-    stem = "-".join([benchmark.name, *([values.network] if "network" in benchmark.flags else [])])
-    output = Path(values.output or f"runs/benchmarks/{stem}.json")
-    document = {"benchmark": benchmark.name, "flags": chosen, "began": report.now()}
-    document |= {"machine": machine.announce(), "rounds": []}
+    output = Path(values.output or f"runs/benchmarks/{benchmark.name}.json")
+    rounds = _kept(benchmark, output, chosen)
+    document = {"benchmark": benchmark.name, "flags": chosen, "began": _now()}
+    document |= {"machine": machine.announce(), "rounds": rounds}
     report.write(output, document)  # What cannot be written is reported before minutes pass.
     with tempfile.TemporaryDirectory() as folder:
         taking_part = benchmark(values, Path(folder))
-        document |= taking_part.facts
+        document["parts"] = taking_part.parts
+        for number in range(1, values.rounds + 1):
+            if len(rounds) < number:
+                rounds.append({})
+            for name in taking_part.parts:  # A B C, A B C, ...
+                if name in rounds[number - 1]:
+                    continue
+                result = taking_part.measure(name, number)
+                line = taking_part.line(result)
+                print(f"round {number}/{values.rounds}  {name}: {line}", flush=True)
+                rounds[number - 1][name] = result
+                report.write(output, document)  # A later failure loses no measurement.
+        text = taking_part.table(rounds)
+        beside = {".md": f"{text}\n".encode(), **taking_part.files(rounds)}
+    report.write(output, document | {"ended": _now()}, beside)
+    print(f"\n{text}\n\nwrote {', '.join(str(output.with_suffix(s)) for s in ('.json', *beside))}")
 
-        def measure(number, name):
-            result = taking_part.measure(name)
-            line = taking_part.line(result)
-            print(f"round {number}/{values.rounds}  {name}: {line}", flush=True)
-            return result
 
-        for results in played.play(taking_part.names, values.rounds, measure):
-            document["rounds"].append(results)
-            report.write(output, document)  # A later failure loses no finished round.
-        text = taking_part.table(document["rounds"])
-    report.write(output, document | {"ended": report.now()}, text)
-    print(f"\n{text}\n\nwrote {output} and {output.with_suffix('.md')}")
+def _kept(benchmark, output, chosen):
+    """Returns the rounds of an earlier call that are to be kept."""
+    if not benchmark.same or not output.is_file():
+        return []
+    try:
+        document = json.loads(output.read_text())
+        before, rounds = document["flags"], document["rounds"]
+    except (OSError, ValueError, KeyError):
+        raise UsageError(f"--output={output}: no results of a benchmark; choose another") from None
+    for name in benchmark.same:
+        if before.get(name) != chosen[name]:
+            raise UsageError(
+                f"--{name}={chosen[name]}: {output} has results of {before.get(name)}; give the "
+                "same, or choose another --output"
+            )
+    return [
+        {name: result for name, result in each.items() if name not in chosen["again"]}
+        for each in rounds
+    ]
+
+
+def _now():
+    return datetime.now(UTC).isoformat(timespec="seconds")

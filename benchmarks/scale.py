@@ -4,19 +4,19 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from typing import ClassVar
 
-from benchmarks import command, processes, report, runner, workload
-from gan_keras import config as configs
-from gan_keras.errors import UsageError, UserError
+from benchmarks import commands, processes, report, runner, workload
+from gan_keras.errors import UserError
 
 
-class Scale:
+class Scale(runner.Benchmark):
     """Milliseconds of a step by the number of workers."""
 
     name = "scale"
     summary = (
-        "Trains the network of the mnist preset with one and with several workers on this "
+        "Trains the network of the dcgan2015 preset with one and with several workers on this "
         "machine, in turn."
     )
     flags: ClassVar = {
@@ -24,49 +24,19 @@ class Scale:
         "workers": (["1", "2"], "Numbers of workers that are measured."),
         "steps": (200, "Steps per measurement."),
     }
+    title = "workers"
 
     def __init__(self, values, folder):
-        self.names = check_workers(values.workers)
-        self.steps = values.steps
-        self.folder = folder
-        self.runs = 0
-        self.facts = {}
-
-    def measure(self, workers):
-        self.runs += 1
-        step = step_seconds(int(workers), self.steps, self.folder / str(self.runs))
-        return {"milliseconds": 1e3 * step}
-
-    def line(self, result):
-        return f"{result['milliseconds']:,.1f} ms"
-
-    def table(self, rounds):
-        first, key = self.names[0], "milliseconds"
-        measured = [
-            [
-                workers,
-                report.value(rounds, workers, key, ",.1f"),
-                report.ratio(rounds, workers, first, key),
-            ]
-            for workers in self.names
-        ]
-        table = report.table(["workers", "ms per step", f"/ {first}"], measured)
-        return f"{table}\n\n{report.caption(rounds)}"
+        steps, workers = values.steps, runner.numbers("workers", values.workers, 64)
+        over = report.over(str(workers[0]))
+        self.columns = [report.Column("ms per step", "milliseconds", ",.1f", over)]
+        self.parts = {
+            str(each): ("scale.measure", {"workers": each, "steps": steps}) for each in workers
+        }
 
 
-def check_workers(texts):
-    """Returns the numbers of workers, as texts; a UsageError if one cannot share the batch."""
-    batch = configs.from_preset(**workload.overrides("dcgan")).batch_size
-    counts = [int(text) if text.isdecimal() else 0 for text in texts]
-    if not counts or 0 in counts or any(batch % count for count in counts):
-        raise UsageError(
-            f"--workers={','.join(texts)}: give numbers that divide the batch of {batch}, as 1,2"
-        )
-    return [str(count) for count in counts]
-
-
-def step_seconds(workers, steps, workdir):
-    """Trains with so many workers on this machine, and returns the seconds of a step.
+def measure(workers, steps):
+    """Trains with so many workers on this machine: a dict with the milliseconds of a step.
 
     The batch of 128 is theirs together, and so are the processor's cores: nothing is gained
     here, and what a step takes longer is the price of the cluster.
@@ -76,28 +46,23 @@ def step_seconds(workers, steps, workdir):
     """
     # The first interval is of a run whose speed is not steady yet.
     fields = {"log_every": steps, "sample_every": 10 * steps, "checkpoint_every": 10 * steps}
-    overrides = workload.overrides("dcgan", {**fields, "steps": 2 * steps})
-    with processes.held_addresses(workers) as addresses:
+    with tempfile.TemporaryDirectory() as folder, processes.held_addresses(workers) as addresses:
+        flags = workload.overrides(**fields, steps=2 * steps, workdir=f"{folder}/run")
+        command = [sys.executable, *commands.train_arguments(**flags)]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
         running = [
-            subprocess.Popen(
-                [sys.executable, *command.train_arguments(**overrides, workdir=workdir)],
-                cwd=processes.ROOT,
-                env={**os.environ, **environment},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for environment in environments(addresses)
+            subprocess.Popen(command, cwd=processes.ROOT, env={**os.environ, **each}, **quiet)
+            for each in environments(addresses)
         ]
         try:
             errors = [process.communicate()[1] for process in running]
         finally:
             for process in running:
                 process.kill()
-    for process, error in zip(running, errors, strict=True):
-        if process.returncode:
-            raise UserError(f"{workers} workers: {(error.splitlines() or ['failed'])[-1]}")
-    return command.span(command.times(workdir), steps, steps) / steps
+        for process, error in zip(running, errors, strict=True):
+            if process.returncode:
+                raise UserError(f"{workers} workers: {(error.splitlines() or ['failed'])[-1]}")
+        return {"milliseconds": 1e3 * commands.span(f"{folder}/run", steps, steps) / steps}
 
 
 def environments(addresses):

@@ -1,177 +1,102 @@
-"""`python -m benchmarks.serve`: the embedded server under load, beside what else one could run."""
+"""`python -m benchmarks.serve`: the embedded server under load, beside FastAPI."""
 
 import contextlib
 import importlib.util
-import signal
 import subprocess
 import sys
 import tempfile
 from typing import ClassVar
 
-from benchmarks import exported, load, processes, report, runner, workload
-from gan_keras.errors import UsageError, UserError
+from benchmarks import clients, commands, contestants, processes, report, runner
+from gan_keras.errors import UserError
 
-OURS, PEER, PREDICT = "ours", "tf-serving", "fastapi"
+OURS, PREDICT = "ours", "fastapi"
 SCRIPT = "import sys; from gan_keras.cli.serve import run; sys.exit(run())"
-READY = "gan-keras-sample"  # Of the last line that the server prints before it waits.
-FASTAPI = "benchmarks.peers.fastapi_predict"
-STOP_SECONDS = 30
+READY = {OURS: "gan-keras-sample", PREDICT: "ready"}  # In the line that says that it waits.
+BUSY = 0.8  # of a core: then it may be the clients that limit
 
 
-class Serve:
+class Serve(runner.Benchmark):
     """Requests per second and latencies, by server, transport, clients and pictures."""
 
     name = "serve"
     summary = (
-        "Measures requests per second and latencies of gan-keras-serve, of FastAPI with "
-        "`model.predict`, and of TensorFlow Serving where its address is given, in turn and each "
-        "time from fresh processes. A request is for PNG files."
+        "Measures requests per second and latencies of gan-keras-serve and of FastAPI with "
+        "`model.predict`, in turn and each time from fresh processes. A request is for PNG files."
     )
     flags: ClassVar = {
         "seconds": (5.0, "Seconds per measurement."),
         "warm_up": (1.0, "Seconds before each of them."),
         "clients": (["1", "4", "16", "64"], "How many at a time, each with one request."),
         "counts": (["1", "16"], "Pictures per request."),
-        "network": ("dcgan", "Whose generator.", workload.NETWORKS),
-        "export_dir": (None, "What to serve, of gan-keras-export (default: one made for this)."),
-        "server": (None, "HOST:PORT of TensorFlow Serving's gRPC; it has to serve --export_dir."),
-        "rest_server": (None, "HOST:PORT of TensorFlow Serving's REST."),
     }
+    title = "server, transport, clients, pictures"
+    columns = (
+        report.Column(
+            "requests/s", "requests_per_second", ",.1f", {f"/ {PREDICT}": lambda name: _peer(name)}
+        ),
+        *(report.Column(f"{share}, ms", share, ",.1f") for share in ("p50", "p90", "p99")),
+        report.Column("clients' cores", "client_cores", ".2f"),
+    )
 
     def __init__(self, values, folder):
-        addresses = {"grpc": values.server, "rest": values.rest_server}
-        self.peer = {transport: each for transport, each in addresses.items() if each}
-        if self.peer and not values.export_dir:
-            flag = "server" if values.server else "rest_server"
-            raise UsageError(
-                f"--{flag}={next(iter(self.peer.values()))}: give --export_dir too, so that both "
-                "serve the same generator"
-            )
-        if not self.peer:
-            print("left out tf-serving: start a server and give --server=HOST:PORT")
-        self.values, self.folder, self.facts = values, folder, {}
-        servers = [(OURS, "grpc"), (OURS, "rest"), *((PEER, each) for each in self.peer)]
-        self.export_dir = values.export_dir
-        if not self.export_dir:
-            self.export_dir = exported.make(folder, values.network)[1]
-            if importlib.util.find_spec("fastapi") and importlib.util.find_spec("uvicorn"):
-                servers.append((PREDICT, "rest"))
-            else:
-                print("left out fastapi: pip install --editable '.[bench]'")
-        self.names = [
-            f"{server} {transport} {clients} {count}"
-            for count in _numbers("counts", values.counts, 64)
-            for clients in _numbers("clients", values.clients, 100)
-            for server, transport in servers
-        ]
-
-    def measure(self, name):
-        server, transport, clients, count = name.split(" ")
-        running = {
-            OURS: lambda: embedded(self.export_dir),
-            PREDICT: lambda: predicting(self.folder),
-            PEER: lambda: contextlib.nullcontext(self.peer),
-        }[server]
-        with running() as addresses:
-            return processes.measure(
-                "benchmarks.load.measure",
-                server=addresses[transport],
-                transport=transport,
-                clients=int(clients),
-                count=int(count),
-                warm_up=self.values.warm_up,
-                seconds=self.values.seconds,
-            )
-
-    def line(self, result):
-        shares = [f"p{share}" for share in load.PERCENTILES]
-        latencies = ", ".join(f"{share} {result[share]:.1f} ms" for share in shares)
-        busy = ", the client may limit" if result["client_cores"] > load.BUSY else ""
-        return f"{result['requests_per_second']:,.1f} requests/s, {latencies}{busy}"
+        commands.exports(folder)
+        servers = [(OURS, "grpc"), (OURS, "rest"), (PREDICT, "rest")]
+        if not (importlib.util.find_spec("fastapi") and importlib.util.find_spec("uvicorn")):
+            print(f"left out {servers.pop()[0]}: {contestants.INSTALL}")
+        same = {"folder": str(folder), "warm_up": values.warm_up, "seconds": values.seconds}
+        self.parts = {}
+        for count in runner.numbers("counts", values.counts, 64):
+            for asking in runner.numbers("clients", values.clients, 100):
+                for server, transport in servers:
+                    load = {"transport": transport, "clients": asking, "count": count}
+                    part = ("serve.measure", {"server": server, **load, **same})
+                    self.parts[f"{server} {transport} {asking} {count}"] = part
 
     def table(self, rounds):
-        shares = [f"p{share}" for share in load.PERCENTILES]
-        others = [each for each in (PREDICT, PEER) if any(each in name for name in self.names)]
-        header = ["server", "transport", "clients", "pictures", "requests/s"]
-        header += [f"{share}, ms" for share in shares] + [f"/ {each}" for each in others]
-        rows = []
-        for name in self.names:
-            server, transport, *numbers = name.split(" ")
-            speed = report.value(rounds, name, "requests_per_second", ",.1f")
-            if any(results[name]["client_cores"] > load.BUSY for results in rounds):
-                speed += " *"
-            row = [server, transport, *numbers, speed]
-            row += [report.value(rounds, name, share, ",.1f") for share in shares]
-            for other in others:
-                # FastAPI has no gRPC: both ways to this server are compared with its one.
-                its = " ".join([other, "rest" if other == PREDICT else transport, *numbers])
-                pair = server == OURS and its in self.names
-                row.append(report.ratio(rounds, name, its, "requests_per_second") if pair else "")
-            rows.append(row)
         return (
-            f"{report.table(header, rows)}\n\n{report.caption(rounds)} The clients, in "
-            f"{load.PROCESSES} processes, run on the same machine unless the server is elsewhere; "
-            f"* marks where one of them took more than {load.BUSY:g} of a core, and may have been "
-            "what limits."
+            f"{super().table(rounds)} The clients run on the same machine, in "
+            f"{clients.PROCESSES} processes; where one of them takes more than {BUSY:g} of a core, "
+            "it may be what limits."
         )
 
 
-def _numbers(flag, texts, most):
-    """Returns the numbers of a list flag, from 1 to `most`."""
-    for text in texts:
-        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
-            raise UsageError(f"--{flag}={','.join(texts)}: numbers from 1 to {most} expected")
-    return [int(text) for text in texts]
+def measure(server, folder, transport, **load):
+    """Measures a server that it starts, by the clients of `clients.measure`."""
+    with started(server, folder) as addresses:
+        return clients.measure(addresses[transport], transport, **load)
+
+
+def _peer(name):
+    """Whom a server of ours is compared with: FastAPI, which has no gRPC, at the same load."""
+    server, _, *numbers = name.split(" ")
+    return " ".join([PREDICT, "rest", *numbers]) if server == OURS else None
 
 
 @contextlib.contextmanager
-def embedded(export_dir):
-    """Runs `gan-keras-serve` on free ports; yields "HOST:PORT" of `grpc` and of `rest`.
+def started(server, folder):
+    """Runs a server of what `commands.exports` made; yields "HOST:PORT" by transport.
 
     Raises:
         UserError: it did not start.
     """
-    with processes.held_addresses(2) as held:
-        ports = [address.split(":")[1] for address in held]
-        flags = [f"--model_base_path={export_dir}"]
-        flags += [f"--port={ports[0]}", f"--rest_api_port={ports[1]}"]
-        with _running(["-c", SCRIPT, *flags], READY, f"--export_dir={export_dir}"):
-            yield dict(zip(("grpc", "rest"), held, strict=True))
-
-
-@contextlib.contextmanager
-def predicting(folder):
-    """Runs `benchmarks.peers.fastapi_predict` for the run in a folder, likewise."""
-    with processes.held_addresses(1) as (address,):
-        command = ["-m", FASTAPI, str(folder), address.split(":")[1]]
-        with _running(command, "ready", FASTAPI):
-            yield {"rest": address}
-
-
-@contextlib.contextmanager
-def _running(arguments, ready, what):
-    """Runs Python until the block ends; begins it once a line that has `ready` was printed."""
-    with tempfile.TemporaryFile("w+") as errors:
-        server = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=processes.ROOT,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
+    with processes.held_addresses(2) as held, tempfile.TemporaryFile("w+") as errors:
+        grpc, rest = (address.split(":")[1] for address in held)
+        command = ["-m", "benchmarks.peers.fastapi_predict", folder, rest]
+        if server == OURS:
+            command = ["-c", SCRIPT, f"--model_base_path={folder}/{commands.EXPORT}"]
+            command += [f"--port={grpc}", f"--rest_api_port={rest}"]
+        streams = {"stdout": subprocess.PIPE, "stderr": errors, "text": True}
+        process = subprocess.Popen([sys.executable, *command], cwd=processes.ROOT, **streams)
         try:
-            if not any(ready in line for line in server.stdout):
+            if not any(READY[server] in line for line in process.stdout):
                 errors.seek(0)
-                raise UserError(f"{what}: {errors.read().strip()}")
-            yield
+                raise UserError(f"{server}: {errors.read().strip()}")
+            yield dict(zip(("grpc", "rest"), held, strict=True))
         finally:
-            server.send_signal(signal.SIGTERM)
-            try:
-                server.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
-            server.stdout.close()
+            process.kill()  # Nobody waits for an answer.
+            process.wait()
+            process.stdout.close()
 
 
 if __name__ == "__main__":

@@ -3,17 +3,19 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from typing import ClassVar
 
-from benchmarks import command, processes, report, runner
+from benchmarks import commands, processes, report, runner
 from gan_keras.errors import UserError
 
-BARE, HELP, TRAIN = "import tensorflow", "train.py --help", "train.py"
+BARE, HELP = "import tensorflow", "train.py --help"
+TRAIN = "train.py, to its first line of progress"
 STEP = "step "  # How a line of progress begins; the first is printed after the first call.
 
 
-class Start:
+class Start(runner.Benchmark):
     """Seconds and peak memory of the help, of a bare TensorFlow, and to the first step."""
 
     name = "start"
@@ -26,60 +28,38 @@ class Start:
         "preset": ("mnist", "Preset that is trained."),
         "dataset": ("digits", "Data that it is trained on."),
     }
-    names = (BARE, HELP, TRAIN)
-    facts: ClassVar = {}
+    columns = (
+        report.Column("seconds", "seconds", ".2f", report.over(BARE)),
+        report.Column("peak MiB", "peak_mib", ",.0f", report.over(BARE)),
+    )
 
     def __init__(self, values, folder):
-        self.fields = {name: values[name].value for name in self.flags}
-        self.folder = folder
-        self.runs = 0
-
-    def measure(self, name):
-        self.runs += 1
-        workdir = self.folder / str(self.runs)
-        arguments = {
-            BARE: ["-c", BARE],
-            HELP: HELP.split(),
-            TRAIN: command.train_arguments(**self.fields, workdir=workdir),
+        self.parts = {
+            BARE: ("start.watch", {"arguments": ["-c", BARE]}),
+            HELP: ("start.watch", {"arguments": HELP.split()}),
+            TRAIN: ("start.first_step", {name: values[name].value for name in self.flags}),
         }
-        return watch([sys.executable, *arguments[name]], STEP if name == TRAIN else None)
 
-    def line(self, result):
-        return f"{result['seconds']:.2f} s, at most {result['peak_mib']:,.0f} MiB"
 
-    def table(self, rounds):
-        rows = [
-            [
-                name if name != TRAIN else f"{TRAIN}, to its first line of progress",
-                report.value(rounds, name, "seconds", ".2f"),
-                report.ratio(rounds, name, BARE, "seconds"),
-                report.value(rounds, name, "peak_mib"),
-                report.ratio(rounds, name, BARE, "peak_mib"),
-            ]
-            for name in self.names
-        ]
-        header = ["", "seconds", f"/ {BARE}", "peak MiB", f"/ {BARE}"]
-        return f"{report.table(header, rows)}\n\n{report.caption(rounds)}"
+def first_step(**fields):
+    """Measures `train.py` to its first line of progress, and its memory to the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        return watch(commands.train_arguments(**fields, workdir=f"{folder}/run"), STEP)
 
 
 def watch(arguments, until=None):
-    """Times a command until a line begins with `until`, or to its end, which is awaited.
+    """Times a run of Python until a line begins with `until`, or to its end, which is awaited.
 
     Returns:
         A dict: seconds, and peak_mib, the largest resident memory in MiB.
 
     Raises:
-        UserError: the command failed, or never printed that line.
+        UserError: it failed, or never printed that line.
     """
     began = time.perf_counter()
-    process = subprocess.Popen(
-        arguments,
-        cwd=processes.ROOT,
-        env={**os.environ, **processes.ENVIRONMENT},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # TensorFlow's notices.
-        text=True,
-    )
+    # The errors are TensorFlow's notices.
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    process = subprocess.Popen([sys.executable, *arguments], cwd=processes.ROOT, **streams)
     seconds = None
     with process.stdout:
         for line in process.stdout:

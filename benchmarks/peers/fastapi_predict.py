@@ -1,7 +1,6 @@
 """What one writes without a model server: FastAPI, `model.predict`, Pillow.
 
-The path and the bodies are TF Serving's, so that the same clients can ask; what is in between is
-the shortest that does it. FastAPI runs the function in threads of its own.
+The path and the bodies are TF Serving's, so that the same clients can ask.
 """
 
 import base64
@@ -11,24 +10,16 @@ import sys
 
 import fastapi
 import numpy as np
-import pydantic
 import uvicorn
 from PIL import Image
 
-from benchmarks import sampling_methods
+from benchmarks import sample
 from gan_keras.exporting import contract
 
 
-class Body(pydantic.BaseModel):
-    """A request for the pictures of some seeds."""
-
-    signature_name: str
-    inputs: list[int]
-
-
 def main(folder, port):
-    """Serves the generator of the run in `folder`, of `exported.make`, for ever."""
-    model = sampling_methods.generator(folder)
+    """Serves the generator of the run in `folder`, of `commands.exports`, for ever."""
+    model = sample.generator(folder)
     app = fastapi.FastAPI()
 
     def latents(seed):
@@ -40,12 +31,14 @@ def main(folder, port):
         return {"b64": base64.b64encode(file.getvalue()).decode("ascii")}
 
     @app.post(f"/v1/models/{contract.MODEL_NAME}:predict")
-    def predict(body: Body):
-        pictures = model.predict(np.stack([latents(seed) for seed in body.inputs]), verbose=0)
+    def predict(body: dict):
+        pictures = model.predict(
+            np.stack([latents(seed) for seed in body["inputs"][contract.SEED]]), verbose=0
+        )
         return {"outputs": [png(each) for each in pictures]}
 
     for count in (1, 16):  # the first calls trace
-        predict(Body(signature_name=contract.PNG_SIGNATURE, inputs=list(range(count))))
+        predict({"inputs": {contract.SEED: range(count)}})
     listening = socket.create_server(("127.0.0.1", int(port)), backlog=128)
     print("ready", flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])

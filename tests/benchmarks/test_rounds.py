@@ -13,8 +13,8 @@ from benchmarks import (
     gpu,
     machine,
     processes,
+    quality,
     report,
-    rounds,
     runner,
     sample,
     scale,
@@ -23,7 +23,6 @@ from benchmarks import (
     train,
 )
 from benchmarks.clock import Clock
-from benchmarks.rounds import Spread
 from gan_keras.errors import UsageError, UserError
 
 BENCHMARKS = {
@@ -35,17 +34,9 @@ BENCHMARKS = {
         start.Start,
         scale.Scale,
         gpu.Gpu,
+        quality.Quality,
     )
 }
-
-
-def test_everybody_takes_a_turn_in_each_round():
-    turns = []
-    played = rounds.play("ABC", 2, lambda number, name: turns.append((number, name)) or len(turns))
-    assert next(played) == {"A": 1, "B": 2, "C": 3}
-    assert turns == [(1, "A"), (1, "B"), (1, "C")]  # Before anybody's second turn.
-    assert list(played) == [{"A": 4, "B": 5, "C": 6}]
-    assert turns[3:] == [(2, "A"), (2, "B"), (2, "C")]
 
 
 def of(key, **numbers):
@@ -59,19 +50,23 @@ def of(key, **numbers):
 def test_ratios_are_taken_within_a_round():
     """A machine that halves its speed after each round changes no ratio."""
     drifting = of("x", A=[3.0 / 2**i for i in range(5)], B=[2.0 / 2**i for i in range(5)])
-    assert rounds.ratios(drifting, "A", "B", "x") == Spread(1.5, 1.5, 1.5)
+    assert report.ratios(drifting, "A", "B", "x") == [1.5] * 5
     # The ratio of the medians would be 9/8.
     played = of("x", A=[10.0, 9.0, 2.0], B=[5.0, 9.0, 8.0])
-    assert rounds.ratios(played, "A", "B", "x") == Spread(1.0, 0.25, 2.0)
-    assert rounds.values(played, "B", "x") == Spread(8.0, 5.0, 9.0)
+    assert report.number(report.ratios(played, "A", "B", "x"), ".2f") == "1.00 (0.25–2.00)"
+    assert report.values(played, "B", "x") == [5.0, 9.0, 8.0]
 
 
-def test_spread():
-    assert rounds.spread([4, 1, 2]) == Spread(2, 1, 4)
-    assert rounds.spread(iter([4, 1, 2, 9])) == Spread(3.0, 1, 9)
-    assert rounds.spread([5]) == Spread(5, 5, 5)
-    with pytest.raises(ValueError, match="at least one"):
-        rounds.spread([])
+def test_a_column_compares_with_whom_it_names():
+    def other(name):
+        return "B" if name == "A" else None
+
+    played = of("x", A=[10.0, 9.0, 2.0], B=[5.0, 9.0, 8.0])
+    columns = [report.Column("x/s", "x", ",.0f", {"/ other": other})]
+    assert report.comparison(played, "AB", columns, "who").splitlines()[2:] == [
+        "| A   | 9 (2–10) | 1.00 (0.25–2.00) |",
+        "| B   |  8 (5–9) |                  |",
+    ]
 
 
 def test_the_clock_counts_neither_the_first_call_nor_the_warm_up():
@@ -102,8 +97,9 @@ def test_table():
         "| one     |               1 |",
         "| another | 1,000 (9–2,000) |",
     ]
-    assert report.number(Spread(1234.4, 999.5, 2e4)) == "1,234 (1,000–20,000)"
-    assert report.ratio(of("x", A=[3.0], B=[3.0]), "A", "B", "x") == "1.00"
+    assert report.number([1234.4, 999.5, 2e4], ",.0f") == "1,234 (1,000–20,000)"
+    assert report.number([1.0, 1.001], ".2f") == "1.00"
+    assert report.number([], ".2f") == ""
 
 
 def test_where_results_may_go(tmp_path):
@@ -139,7 +135,7 @@ def test_a_busy_machine_is_warned_of():
     assert "load 1.5 on 2 cores" in machine.warning(1.5, 2)
 
 
-class Toy:
+class Toy(runner.Benchmark):
     """A benchmark whose numbers are known, and whose last measurement fails if it is told to."""
 
     name = "toy"
@@ -148,24 +144,25 @@ class Toy:
         "fail": (0, "Measurement that fails.", range(100)),
         "seconds": (1.0, "Of it."),
     }
-    names = ("A", "B")
+    parts: ClassVar = {"A": None, "B": None}
+    columns = (report.Column("x", "x", ",.0f", report.over("A")),)
 
     def __init__(self, values, folder):
         assert not list(folder.iterdir())
-        self.facts = {"seconds_asked_for": values.seconds}
         self.fail, self.count = values.fail, 0
 
-    def measure(self, name):
+    def measure(self, name, number):
         self.count += 1
         if self.count == self.fail:
             raise UserError("broke")
         return {"x": 10.0 * self.count}
 
-    def line(self, result):
-        return f"{result['x']:.0f} x"
 
-    def table(self, rounds):
-        return report.ratio(rounds, "B", "A", "x")
+class Resumed(Toy):
+    same = ("seconds",)
+
+    def files(self, rounds):
+        return {".png": str(len(rounds)).encode()}
 
 
 def test_the_runner_keeps_every_number_and_prints_the_table(tmp_path, capsys):
@@ -176,21 +173,54 @@ def test_the_runner_keeps_every_number_and_prints_the_table(tmp_path, capsys):
         {"A": {"x": 10.0}, "B": {"x": 20.0}},
         {"A": {"x": 30.0}, "B": {"x": 40.0}},
     ]
-    assert (document["benchmark"], document["seconds_asked_for"]) == ("toy", 3.0)
-    assert document["flags"]["rounds"] == 2
+    assert document["benchmark"] == "toy"
+    assert (document["flags"]["rounds"], document["flags"]["seconds"]) == (2, 3.0)
     assert {"tensorflow", "keras", "numpy"} <= document["machine"]["versions"].keys()
-    assert output.with_suffix(".md").read_text() == "1.67 (1.33–2.00)\n"
+    assert "| B   | 30 (20–40) | 1.67 (1.33–2.00) |\n" in output.with_suffix(".md").read_text()
     printed = capsys.readouterr().out
-    assert "round 2/2  A: 30 x" in printed
+    assert "round 2/2  A: x: 30" in printed
     assert "1.67 (1.33–2.00)" in printed
 
 
-def test_a_failure_loses_no_finished_round(tmp_path, capsys):
+def test_a_failure_loses_no_measurement(tmp_path, capsys):
     output = tmp_path / "toy.json"
     assert runner.run(Toy, ["--rounds=2", "--fail=4", f"--output={output}"]) == 1
-    assert json.loads(output.read_text())["rounds"] == [{"A": {"x": 10.0}, "B": {"x": 20.0}}]
+    assert json.loads(output.read_text())["rounds"] == [
+        {"A": {"x": 10.0}, "B": {"x": 20.0}},
+        {"A": {"x": 30.0}},
+    ]
     assert capsys.readouterr().err == "python -m benchmarks.toy: broke\n"
     assert not output.with_suffix(".md").exists()
+
+
+def test_what_the_file_has_is_not_measured_again(tmp_path, capsys):
+    output = f"--output={tmp_path / 'toy.json'}"
+
+    def measured():
+        return json.loads((tmp_path / "toy.json").read_text())["rounds"]
+
+    assert runner.run(Resumed, ["--rounds=1", "--fail=2", output]) == 1
+    assert measured() == [{"A": {"x": 10.0}}]
+    assert runner.run(Resumed, ["--rounds=2", output]) == 0
+    assert measured() == [
+        {"A": {"x": 10.0}, "B": {"x": 10.0}},
+        {"A": {"x": 20.0}, "B": {"x": 30.0}},
+    ]
+    assert (tmp_path / "toy.png").read_text() == "2"
+    assert runner.run(Resumed, ["--rounds=1", "--again=B", output]) == 0
+    assert [each["B"]["x"] for each in measured()[:1]] == [10.0]
+    assert runner.run(Resumed, ["--seconds=2", output]) == 2
+    assert "--seconds=2.0: " in capsys.readouterr().err
+    (tmp_path / "toy.json").write_text("{}")
+    assert runner.run(Resumed, [output]) == 2
+    assert "no results of a benchmark" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("texts", ["0", "1,x", "65", "", "2,1", "1,1"])
+def test_numbers_that_cannot_be(texts):
+    with pytest.raises(UsageError, match=f"--counts={texts}: give ascending numbers up to 64"):
+        runner.numbers("counts", texts.split(","), 64)
+    assert runner.numbers("minutes", ["0.5", "2"], 64, float) == [0.5, 2.0]
 
 
 @pytest.mark.parametrize("flag", ["--rounds=0", "--seconds=-1", "--fail=100", "--nothing=1"])

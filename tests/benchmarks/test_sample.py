@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from benchmarks import sample, sampling_methods
-from benchmarks.sampling_methods import BATCH_SIZES, METHODS
-from gan_keras import exporting
+from benchmarks import commands, sample, workload
+from benchmarks.sample import BATCH_SIZES, METHODS
+from gan_keras import config as configs
+from gan_keras import exporting, training
 from gan_keras.config.random_streams import SERVED
 from gan_keras.drawing import images
 from gan_keras.exporting import contract
@@ -13,25 +14,25 @@ from gan_keras.game import PRIORS
 
 
 @pytest.fixture(scope="module")
-def folder(small_run, exported, tmp_path_factory):
-    """What `benchmarks.sample` measures, from the small run."""
+def folder(tmp_path_factory):
+    """What `benchmarks.sample` measures, after two steps."""
     folder = tmp_path_factory.mktemp("sample")
-    (folder / sampling_methods.RUN).symlink_to(small_run)
-    (folder / sampling_methods.EXPORT).symlink_to(exported.parent)
-    exporting.export(small_run, folder / sampling_methods.EXPORT_BFLOAT16, dtype="bfloat16")
-    sampling_methods.prepare(folder)
+    config = configs.from_preset(**workload.overrides(steps=2))
+    training.train(config, folder / commands.RUN)
+    for name, dtype in ((commands.EXPORT, "float32"), (commands.EXPORT_BFLOAT16, "bfloat16")):
+        exporting.export(folder / commands.RUN, folder / name, dtype=dtype)
     return folder
 
 
 def test_the_peers_of_sampling_have_keras_s_own_layers(folder):
-    modules = {type(layer).__module__ for layer in sampling_methods.generator(folder).layers}
+    modules = {type(layer).__module__ for layer in sample.generator(folder).layers}
     assert {module.split(".")[0] for module in modules} == {"keras"}
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_all_methods_make_the_same_pictures(name, folder):
     """As those of Keras' own layers, in the process itself."""
-    method, model = METHODS[name], sampling_methods.generator(folder)
+    method, model = METHODS[name], sample.generator(folder)
     drawn = [PRIORS["normal"](model.input_shape[1:], seed=[seed, SERVED]) for seed in range(3)]
     made = method.load(folder)(np.arange(3) if method.of_seeds else np.stack(drawn))
     expected = model(np.stack(drawn), training=False).numpy()
@@ -46,7 +47,7 @@ def test_all_methods_make_the_same_pictures(name, folder):
 
 def test_each_batch_size_is_measured(folder):
     for name in ("exported", "exported-sample"):
-        speeds = sampling_methods.measure(name, str(folder), 0, 0, batch_sizes=(1, 3))
+        speeds = sample.measure(name, str(folder), 0, 0, batch_sizes=(1, 3))
         assert list(speeds) == ["1", "3"]
         assert min(speeds.values()) > 0
 
@@ -60,11 +61,10 @@ def test_sample_reports_ratios_at_each_batch_size():
         {name: result(times if name == "exported" else 1.0) for name in METHODS}
         for times in (4.0, 1.0, 2.0)
     ]
-    benchmark = object.__new__(sample.Sample)
-    benchmark.network, benchmark.names = "mlp", list(METHODS)
-    lines = benchmark.table(rounds).splitlines()
-    heads = [line for line in lines if line.startswith("| mlp, batch ")]
-    assert [head.split("|")[1].split()[-1] for head in heads] == ["1", "16", "256"]
+    lines = object.__new__(sample.Sample).table(rounds).splitlines()
+    heads = [line for line in lines if line.startswith("| dcgan ")]
+    sizes = [head.split("|")[2].split()[1] for head in heads]
+    assert sizes == ["1,", "16,", "256,"]
     of_16 = lines[lines.index(heads[1]) :]
     row = next(line for line in of_16 if line.startswith("| exported "))
     ratio = "2.00 (1.00–4.00)"

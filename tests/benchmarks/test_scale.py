@@ -2,10 +2,7 @@
 
 import json
 
-import pytest
-
-from benchmarks import scale
-from gan_keras.errors import UsageError
+from benchmarks import processes, runner, scale
 
 
 def test_a_worker_s_environment_names_it_and_all_others():
@@ -15,20 +12,21 @@ def test_a_worker_s_environment_names_it_and_all_others():
     assert [task["cluster"] for task in tasks] == [{"worker": ["a:1", "b:2"]}] * 2
 
 
-@pytest.mark.parametrize("texts", [["0"], ["3"], ["1", "x"], ["-1"], []])
-def test_workers_that_cannot_share_the_batch_are_refused(texts):
-    with pytest.raises(UsageError, match=r"^--workers="):
-        scale.check_workers(texts)
+def test_workers_are_compared_with_the_first(tmp_path, monkeypatch):
+    seconds = iter([100.0, 200.0, 100.0, 300.0, 200.0, 200.0])
 
+    def measure(function, workers, steps):
+        assert (function, steps) == ("benchmarks.scale.measure", 7)
+        return {"milliseconds": next(seconds)}
 
-def test_the_report_has_medians_and_ratios():
-    benchmark = object.__new__(scale.Scale)
-    benchmark.names = ["1", "2"]
-    seconds = [(0.1, 0.2), (0.1, 0.3), (0.2, 0.2)]
-    rounds = [
-        {name: {"milliseconds": 1e3 * each} for name, each in zip("12", row, strict=True)}
-        for row in seconds
-    ]
-    text = benchmark.table(rounds)
+    monkeypatch.setattr(processes, "measure", measure)
+    output = tmp_path / "scale.json"
+    assert runner.run(scale.Scale, ["--steps=7", f"--output={output}"]) == 0
+    text = output.with_suffix(".md").read_text()
     assert "100.0 (100.0–200.0)" in text
     assert "2.00 (1.00–3.00)" in text
+
+
+def test_what_is_no_number_of_workers_is_refused(capsys):
+    assert runner.run(scale.Scale, ["--workers=1,x"]) == 2
+    assert "--workers=1,x: " in capsys.readouterr().err

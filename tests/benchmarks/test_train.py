@@ -1,28 +1,22 @@
-"""`benchmarks.train` from known speeds: its table, its file, and what it refuses to compare."""
+"""`benchmarks.train` from known speeds: its table and its file."""
 
 import json
-
-import numpy as np
 
 from benchmarks import processes, runner
 from benchmarks.train import Train
 
 
-def fake(speeds, parameters=None):
+def fake(speeds):
     """A `processes.measure` that returns the next speed of each contestant."""
     left = {name: iter(numbers) for name, numbers in speeds.items()}
 
-    def measure(function, name, images, **arguments):
+    def measure(function, name=None, **arguments):
+        if function == "benchmarks.workload.save_images":
+            return None
         assert function == "benchmarks.train.measure"
-        assert arguments == {"network": "dcgan", "warm_up": 3.0, "seconds": 10.0}
-        assert np.load(images).shape == (1797, 28, 28, 1)
-        weights = {} if name.startswith("bound") else (parameters or {}).get(name, {"generator": 7})
-        return {
-            "images_per_second": next(left[name]),
-            "steps": 5,
-            "seconds": 1.0,
-            "parameters": weights,
-        }
+        assert arguments.pop("images").endswith(".npy")
+        assert arguments == {"warm_up": 3.0, "seconds": 10.0}
+        return {"images_per_second": next(left[name]), "steps": 5, "seconds": 1.0}
 
     return measure
 
@@ -45,14 +39,7 @@ def test_train_reports_ratios_and_keeps_every_number(monkeypatch, tmp_path, caps
     table = output.with_suffix(".md").read_text()
     row = "| ours-float32 | 100 (60–300) | 1.50 (1.00–2.00) | 0.25 (0.15–0.75) |"
     assert row in table.splitlines()
-    # 400 images a second of 147,517,440 operations each.
-    assert "at 59 GFLOP/s; at 147.5 MFLOP per image 400 images/s." in table
+    assert "| bound-float32 |           400 |" in table
     printed = capsys.readouterr().out
-    assert "round 2/3  keras-guide: 200 images/s" in printed
+    assert "round 2/3  keras-guide: images/s: 200" in printed
     assert table in printed
-
-
-def test_train_refuses_to_compare_different_networks(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(processes, "measure", fake(SPEEDS, {"keras-guide": {"generator": 8}}))
-    assert runner.run(Train, [*FLAGS, f"--output={tmp_path / 'results.json'}"]) == 1
-    assert "keras-guide trains {'generator': 8} weights, ours-float32" in capsys.readouterr().err
