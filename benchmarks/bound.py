@@ -12,10 +12,7 @@ FLOPS = 2 * SIDE**3
 
 
 class Product:
-    """The contestant: one step is one product of two square matrices in TensorFlow.
-
-    Its operations are converted to images of the network.
-    """
+    """The contestant: a step is a product of two square matrices, as so many images."""
 
     def __init__(self, images=None, dtype="float32", tf32=True, side=SIDE):
         import tensorflow as tf

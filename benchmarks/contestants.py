@@ -72,7 +72,7 @@ BOUNDS = {
 def installed(names, others=()):
     """Returns those whose library is there, by default all, and prints who is left out.
 
-    `others` are names that are known as well, and need no library.
+    `others` are known as well, and need no library.
 
     Raises:
         UsageError: there is no such contestant, or none is left.

@@ -19,7 +19,6 @@ from gan_keras.errors import UserError
 ROOT = Path(__file__).parent.parent
 FROM_ROOT = {"cwd": ROOT, "capture_output": True, "text": True}
 SHOWN_LINES = 20  # Of what a process printed before it failed.
-
 # Set for all alike; TensorFlow's notices would bury the one line that is wanted.
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
 

@@ -20,8 +20,7 @@ def draw(rounds, minutes, metrics, real):
         metrics: The Fréchet distance, which is drawn on a logarithmic scale, and shares.
         real: Name of the real images, whose scores are drawn as a level.
 
-    Returns:
-        The bytes of a PNG file.
+    Returns the bytes of a PNG file.
     """
     figure = Figure((10, 4), figures.DPI, facecolor="white", layout="constrained")
     panels = figure.subplots(1, len(metrics))

@@ -241,11 +241,7 @@ def test_every_flag_has_a_default_and_help(benchmark):
 def test_the_readme_s_commands_have_flags_that_exist(root):
     text = (root / "benchmarks" / "README.md").read_text()
     commands = re.findall(r"^python -m (benchmarks\.\w+)([^#\n]*)", text, re.MULTILINE)
-    assert {module for module, _ in commands} == {
-        *BENCHMARKS,
-        "benchmarks.gpu",
-        "benchmarks.processes",
-    }
+    assert {module for module, _ in commands} == {*BENCHMARKS, "benchmarks.processes"}
     for module, arguments in commands:
         if module != "benchmarks.processes":
             values = absl_flags.FlagValues()
