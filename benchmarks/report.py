@@ -43,12 +43,13 @@ def over(*others):
 
 def values(rounds, name, key):
     """Returns the numbers of a contestant, one of each round that has it."""
-    return [results[name][key] for results in rounds if results[name].get(key) is not None]
+    found = [results.get(name, {}).get(key) for results in rounds]
+    return [each for each in found if each is not None]
 
 
 def ratios(rounds, name, other, key):
     """Returns the numbers of a contestant over those of another one in the same round."""
-    both = [(results[name], results.get(other, {})) for results in rounds]
+    both = [(results.get(name, {}), results.get(other, {})) for results in rounds]
     return [a[key] / b[key] for a, b in both if key in a and key in b]
 
 

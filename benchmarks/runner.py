@@ -140,10 +140,10 @@ def _kept(benchmark, output, chosen):
                 f"--{name}={chosen[name]}: {output} has results of {before.get(name)}; give the "
                 "same, or choose another --output"
             )
-    return [
-        {name: result for name, result in each.items() if name not in chosen["again"]}
-        for each in rounds
-    ]
+    for results in rounds[: chosen["rounds"]]:
+        for name in chosen["again"]:
+            results.pop(name, None)
+    return rounds
 
 
 def _now():

@@ -112,8 +112,8 @@ def test_where_results_may_go(tmp_path):
 
 def test_a_process_that_fails_is_named(capsys):
     with pytest.raises(UserError, match=r"train.measure .*nobody.*: failed with status 1"):
-        processes.measure("benchmarks.train.measure", name="nobody")
-    assert "nobody" in capsys.readouterr().err
+        processes.measure("benchmarks.train.measure", name="nobody", images="missing.npy")
+    assert "missing.npy" in capsys.readouterr().err
 
 
 def test_a_process_returns_what_the_function_does():
@@ -208,7 +208,7 @@ def test_what_the_file_has_is_not_measured_again(tmp_path, capsys):
     ]
     assert (tmp_path / "toy.png").read_text() == "2"
     assert runner.run(Resumed, ["--rounds=1", "--again=B", output]) == 0
-    assert [each["B"]["x"] for each in measured()[:1]] == [10.0]
+    assert [each["B"]["x"] for each in measured()] == [10.0, 30.0]
     assert runner.run(Resumed, ["--seconds=2", output]) == 2
     assert "--seconds=2.0: " in capsys.readouterr().err
     (tmp_path / "toy.json").write_text("{}")

@@ -37,9 +37,9 @@ def test_train_reports_ratios_and_keeps_every_number(monkeypatch, tmp_path, caps
     for name, speeds in SPEEDS.items():
         assert [each[name]["images_per_second"] for each in document["rounds"]] == speeds
     table = output.with_suffix(".md").read_text()
-    row = "| ours-float32 | 100 (60–300) | 1.50 (1.00–2.00) | 0.25 (0.15–0.75) |"
+    row = "| ours-float32  | 100 (60–300) | 1.50 (1.00–2.00) | 0.25 (0.15–0.75) |"
     assert row in table.splitlines()
-    assert "| bound-float32 |           400 |" in table
+    assert "| bound-float32 |          400 | 6.67" in table
     printed = capsys.readouterr().out
     assert "round 2/3  keras-guide: images/s: 200" in printed
     assert table in printed
