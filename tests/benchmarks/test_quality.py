@@ -11,6 +11,7 @@ from benchmarks import processes, quality, runner, workload
 from gan_keras import config as configs
 from gan_keras import training
 from gan_keras.evaluation import image_scores
+from gan_keras.metrics import bootstrap
 
 
 def test_minutes_do_not_pass_while_pictures_are_drawn():
@@ -46,8 +47,13 @@ def test_a_minute_has_the_newest_checkpoint_that_was_there():
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(image_scores, "REPLICATES", 4)  # Each costs two products of all pixels.
-    monkeypatch.setattr(image_scores.intervals, "LEVEL", 0.5)
+    """Without replicates, each of which costs two products of all pixels."""
+
+    def estimate(score, sizes, *arguments):
+        value = score(*(np.ones(size, np.int64) for size in sizes))
+        return bootstrap.Interval(value, value, value)
+
+    monkeypatch.setattr(image_scores.bootstrap, "resampled_interval", estimate)
     return {"dataset": "digits", "count": 150, "extractor": "pixels"}
 
 
