@@ -38,22 +38,21 @@ CONTESTANTS = {
         for dtype in DTYPES
     },
     "torch-example": Contestant(
-        "peers.torch_dcgan.Dcgan",
+        "peers.torch_dcgan.Example",
         "PyTorch's DCGAN example, eager, float32",
         library="torch",
     ),
     "torch-best": Contestant(
-        "peers.torch_dcgan.Dcgan",
+        "peers.torch_dcgan.Best",
         "PyTorch, bfloat16 autocast, channels last, fused Adam, no .item()",
         dtype="bfloat16",
         library="torch",
-        options={"tuned": True, "autocast": True},
     ),
     "torch-best-float32": Contestant(
-        "peers.torch_dcgan.Dcgan",
+        "peers.torch_dcgan.Best",
         "the same in float32, for processors that are slow in bfloat16",
         library="torch",
-        options={"tuned": True},
+        options={"autocast": False},
     ),
     "keras-guide": Contestant(
         "peers.keras_dcgan.Guide", "Keras' guide to custom training steps, float32"

@@ -6,10 +6,10 @@ import time
 from typing import ClassVar
 
 from benchmarks import commands, processes, report, runner, workload
-from benchmarks.train import SPEED
+from benchmarks.train import FLOPS, SPEED
 from gan_keras.errors import UsageError, UserError
 
-SHARE, FAILED = "share_of_bound", "failed"
+FAILED = "failed"
 # What the layers compute in, as fields of the configuration.
 ARITHMETIC = {
     "float32": {"mixed_precision": "float32", "tf32": False},
@@ -46,7 +46,7 @@ class Gpu(runner.Benchmark):
     }
     columns = (
         report.Column("images/s", SPEED),
-        report.Column("/ bound", SHARE, ".2f"),
+        report.Column("FLOP/s", FLOPS, ".3g", {"/ bound": lambda name: bound_of(name)}),
         report.Column("peak MiB", "memory_mib"),
     )
 
@@ -72,7 +72,6 @@ class Gpu(runner.Benchmark):
             return {FAILED: str(error)}
 
     def table(self, rounds):
-        rounds = [shares(results) for results in rounds]
         others = [
             f"- {name}: {self.line(results[name])}"
             for results in rounds
@@ -82,16 +81,9 @@ class Gpu(runner.Benchmark):
         return "\n\n".join([super().table(rounds), "\n".join(others)])
 
 
-def shares(results):
-    """Returns the results of a round, with the part of the bound's FLOP/s that each reached."""
-    found = {}
-    for name, result in results.items():
-        bound = results.get(f"bound {name.split(', ')[1]}" if ", " in name else "", {})
-        found[name] = dict(result)
-        if SPEED in bound and "flops_per_image" in result:
-            most = bound[SPEED] * workload.FLOPS_PER_IMAGE
-            found[name][SHARE] = result[SPEED] * result["flops_per_image"] / most
-    return found
+def bound_of(name):
+    """Returns the name of the matrix product in the arithmetic of a part, if that has one."""
+    return f"bound {name.split(', ')[1]}" if ", " in name else None
 
 
 def parts(timing, images):

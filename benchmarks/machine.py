@@ -9,6 +9,7 @@ from benchmarks import processes
 
 LIBRARIES = ("gan-keras", "tensorflow", "keras", "torch", "numpy")
 GIT = ("git", "-C", str(processes.ROOT))
+GPUS = ("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
 BUSY = 1 / 3  # Load per core above which a machine counts as busy.
 
 
@@ -20,7 +21,7 @@ def look():
         "cpu": cpu[0].split(":", 1)[1].strip() if cpu else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "load": round(os.getloadavg()[0], 2),
-        "gpus": _output("nvidia-smi", "--list-gpus").splitlines(),
+        "gpus": _output(*GPUS).splitlines(),
         "python": platform.python_version(),
         "versions": {each.name: each.version for each in installed if each.name in LIBRARIES},
         "commit": _output(*GIT, "rev-parse", "HEAD"),

@@ -42,12 +42,23 @@ def measure(function, **arguments):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def package(*arguments):
-    """Runs a command of the package, as `train.py`, to its end; a UserError if it fails."""
-    arguments = [str(each) for each in arguments]
-    done = subprocess.run([sys.executable, *arguments], **FROM_ROOT)
-    if done.returncode:
-        raise UserError(f"{' '.join(arguments)}: {done.stderr.strip() or 'failed'}")
+def package(*arguments, seconds=None, environment=None):
+    """Runs a command of the package, as `train.py`, to its end, or for at most so many seconds.
+
+    Raises:
+        UserError: it failed; the message has its last line.
+    """
+    command = [sys.executable, *map(str, arguments)]
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    environment = {**os.environ, **(environment or {})}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, **streams) as process:
+        try:
+            _, errors = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.terminate()  # A run saves and stops.
+            _, errors = process.communicate()
+    if process.returncode:
+        raise UserError(f"{' '.join(command)}: {(errors.splitlines() or ['failed'])[-1]}")
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ A preset is one run of `train.py`, from whose checkpoints pictures are drawn aft
 fall towards the end of its own steps, and then it is done. The others have no end, and are stopped.
 """
 
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -25,7 +24,6 @@ from benchmarks import (
     workload,
 )
 from gan_keras import config as configs
-from gan_keras.errors import UserError
 
 PEERS = ("keras-guide", "torch-example")
 REAL = "real training images"
@@ -112,16 +110,7 @@ def train_preset(preset, dataset, minutes, seed, folder):
     flags = {"preset": preset, "dataset": dataset, "seed": seed, "workdir": folder / "run"}
     flags |= {"checkpoint_every": CHECKPOINT_STEPS, "keep_checkpoints": 10**6}
     began = time.time()
-    arguments = [sys.executable, *commands.train_arguments(**flags)]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(arguments, cwd=processes.ROOT, **quiet) as process:
-        try:
-            _, errors = process.communicate(timeout=60 * minutes[-1])
-        except subprocess.TimeoutExpired:
-            process.terminate()  # It saves and stops.
-            _, errors = process.communicate()
-    if process.returncode:
-        raise UserError(f"--preset={preset}: {(errors.splitlines() or ['failed'])[-1]}")
+    processes.package(*commands.train_arguments(**flags), seconds=60 * minutes[-1])
     sealed = (folder / "run" / "checkpoints").glob("ckpt-*.sha256")
     saved = {int(path.stem.split("-")[1]): path.stat().st_mtime - began for path in sealed}
     return [mark | {"run": str(folder / "run")} for mark in marks_of(saved, minutes)]

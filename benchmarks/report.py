@@ -62,9 +62,9 @@ def number(values, form):
     return median if least == most else f"{median} ({least}–{most})"
 
 
-def comparison(rounds, names, columns, title=""):
+def comparison(rounds, names, columns, title="", marked=()):
     """Returns a Markdown table: a row for each name, a column for each number and each ratio."""
-    header, rows = [title], [[name] for name in names]
+    header, rows = [title], [[f"{name} *" if name in marked else name] for name in names]
     for column in columns:
         header += [column.header, *column.over]
         for name, row in zip(names, rows, strict=True):

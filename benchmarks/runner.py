@@ -46,9 +46,14 @@ class Benchmark:
         texts = [f"{each.header}: {result[each.key]:{each.form}}" for each in found]
         return ", ".join(texts or (f"{key}: {value}" for key, value in result.items()))
 
+    def marked(self, rounds, name):
+        """Whether the table marks a contestant with a star."""
+        return False
+
     def table(self, rounds):
         """Returns all of them as Markdown."""
-        table = report.comparison(rounds, self.parts, self.columns, self.title)
+        marked = [name for name in self.parts if self.marked(rounds, name)]
+        table = report.comparison(rounds, self.parts, self.columns, self.title, marked)
         return f"{table}\n\n{report.caption(rounds)}"
 
     def files(self, rounds):

@@ -1,14 +1,12 @@
 """`python -m benchmarks.scale`: what a step costs that several workers share."""
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 from benchmarks import commands, processes, report, runner, workload
-from gan_keras.errors import UserError
 
 
 class Scale(runner.Benchmark):
@@ -48,20 +46,14 @@ def measure(workers, steps):
     fields = {"log_every": steps, "sample_every": 10 * steps, "checkpoint_every": 10 * steps}
     with tempfile.TemporaryDirectory() as folder, processes.held_addresses(workers) as addresses:
         flags = workload.overrides(**fields, steps=2 * steps, workdir=f"{folder}/run")
-        command = [sys.executable, *commands.train_arguments(**flags)]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-        running = [
-            subprocess.Popen(command, cwd=processes.ROOT, env={**os.environ, **each}, **quiet)
-            for each in environments(addresses)
-        ]
-        try:
-            errors = [process.communicate()[1] for process in running]
-        finally:
-            for process in running:
-                process.kill()
-        for process, error in zip(running, errors, strict=True):
-            if process.returncode:
-                raise UserError(f"{workers} workers: {(error.splitlines() or ['failed'])[-1]}")
+        command = commands.train_arguments(**flags)
+        with ThreadPoolExecutor(workers) as threads:
+            running = [
+                threads.submit(processes.package, *command, environment=each)
+                for each in environments(addresses)
+            ]
+        for each in running:
+            each.result()
         return {"milliseconds": 1e3 * commands.span(f"{folder}/run", steps, steps) / steps}
 
 

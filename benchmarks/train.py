@@ -6,7 +6,7 @@ from typing import ClassVar
 from benchmarks import bound, contestants, processes, report, runner, workload
 from benchmarks.clock import Clock
 
-SPEED = "images_per_second"
+SPEED, FLOPS = "images_per_second", "flops_per_second"
 
 
 class Train(runner.Benchmark):
@@ -57,18 +57,18 @@ def measure(name, images=None, warm_up=3.0, seconds=10.0, **options):
         warm_up, seconds: As of `Clock`.
 
     Returns:
-        A dict: images_per_second, steps, seconds, and what the contestant has to tell about itself.
+        A dict: images_per_second, flops_per_second, steps, seconds, and what the contestant has to
+        tell about itself.
     """
     # From a file, so that no process of PyTorch has to import TensorFlow to read the digits.
     built = contestants.build(name, workload.images(images), **options)
     clock = Clock(warm_up, seconds, built.wait)
     built.run(clock)
-    return {
-        SPEED: clock.steps * built.images_per_step / clock.elapsed,
-        "steps": clock.steps,
-        "seconds": clock.elapsed,
-        **(built.about() if hasattr(built, "about") else {}),
-    }
+    about = {"flops_per_image": workload.FLOPS_PER_IMAGE}
+    about |= built.about() if hasattr(built, "about") else {}
+    speed = clock.steps * built.images_per_step / clock.elapsed
+    measured = {SPEED: speed, FLOPS: speed * about["flops_per_image"]}
+    return measured | {"steps": clock.steps, "seconds": clock.elapsed, **about}
 
 
 if __name__ == "__main__":

@@ -15,25 +15,17 @@ class Load:
     """What the clients saw.
 
     Args:
-        milliseconds: Latencies of the answers within the time of the measurement.
+        requests: Answers within the time of the measurement.
         seconds: That time.
+        percentiles: Latencies in milliseconds, by the numbers of PERCENTILES.
         busy: The share of one core that this process took. Threads of Python share one core:
             from 0.9 on, the clients are the limit rather than the server.
     """
 
-    milliseconds: list[float]
+    requests: int
     seconds: float
+    percentiles: dict[int, float]
     busy: float
-
-    @property
-    def requests(self) -> int:
-        """How many answers these are."""
-        return len(self.milliseconds)
-
-    @property
-    def percentiles(self) -> dict[int, float]:
-        """Percentiles of the latencies, by the numbers of PERCENTILES."""
-        return {share: float(np.percentile(self.milliseconds, share)) for share in PERCENTILES}
 
 
 def measure(
@@ -98,10 +90,5 @@ def measure(
     counted = [1000 * (stop - start) for start, stop in spans if begin <= stop < end]
     if not counted:
         raise ValueError(f"no request was answered within {seconds:g} s")
-    return Load(counted, seconds, taken / seconds)
-
-
-def together(loads: list[Load]) -> Load:
-    """Returns what the clients of several processes saw at the same time; the busiest counts."""
-    answers = [each for load in loads for each in load.milliseconds]
-    return Load(answers, loads[0].seconds, max(load.busy for load in loads))
+    values = {share: float(np.percentile(counted, share)) for share in PERCENTILES}
+    return Load(len(counted), seconds, values, taken / seconds)

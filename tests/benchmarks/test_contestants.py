@@ -139,3 +139,30 @@ def test_the_bound_counts_the_operations_of_a_product():
     exact = product.left[:1].numpy().astype(np.float64) @ product.right.numpy().astype(np.float64)
     # A sum of 2048 terms of deviation 1, about 45, rounded to 8 bits.
     assert_allclose(product.result[:1].numpy().astype(np.float64), exact, atol=1.0)
+
+
+def test_the_example_s_step_is_that_of_pytorch_s_example(images):
+    """D in two backward passes, on probabilities; five numbers read per step; its own weights."""
+    torch = pytest.importorskip("torch", reason=f"needs `{contestants.INSTALL}`")
+    torch.set_num_threads(1)
+    built = contestants.build("torch-example", images)
+    backwards, items, scored = [], [], []
+    loss = built.loss
+
+    def counted(output, target):
+        assert output.min() >= 0 and output.max() <= 1  # noqa: PT018
+        value = loss(output, target)
+        value.register_hook(lambda gradient: backwards.append(float(target[0])))
+        scored.append(float(target[0]))
+        return value
+
+    built.loss = counted
+    item = torch.Tensor.item
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.Tensor, "item", lambda self: items.append(0) or item(self))
+        built.step(built.images[: workload.BATCH_SIZE])
+    assert scored == backwards == [1.0, 0.0, 1.0]
+    assert len(items) == len(built.shown) == 5
+    for layer in [*built.generator, *built.discriminator]:
+        if isinstance(layer, torch.nn.ConvTranspose2d | torch.nn.Conv2d | torch.nn.Linear):
+            assert 0.015 < layer.weight.std() < 0.025

@@ -63,17 +63,19 @@ def test_a_part_that_fails_loses_no_other(monkeypatch, tmp_path, capsys):
     assert "- b, bfloat16: failed: no kernel" in text
 
 
-def test_shares_are_of_the_bound_of_the_same_arithmetic():
-    most = 8.0 / workload.FLOPS_PER_IMAGE
-    results = {
-        "dcgan 28, tf32, XLA": {gpu.SPEED: 1.0, "flops_per_image": 2.0},
-        "bound tf32": {gpu.SPEED: most},
-        "bound float32": {gpu.SPEED: 1.0},
-        "PyTorch eager": {gpu.SPEED: 1.0},
-    }
-    found = gpu.shares(results)
-    assert found["dcgan 28, tf32, XLA"][gpu.SHARE] == pytest.approx(0.25)
-    assert gpu.SHARE not in found["PyTorch eager"]
+def test_shares_are_of_the_bound_of_the_same_arithmetic(monkeypatch, tmp_path):
+    speeds = {"bound tf32": 8.0, "bound float32": 1.0, "dcgan 28, tf32, XLA": 2.0, "PyTorch": 1.0}
+    monkeypatch.setattr(gpu, "parts", lambda *arguments: dict.fromkeys(speeds, ("train", {})))
+    answers = iter([{gpu.SPEED: 1.0, gpu.FLOPS: each} for each in speeds.values()])
+    save = "benchmarks.workload.save_images"
+    monkeypatch.setattr(
+        processes, "measure", lambda function, **_: None if function == save else next(answers)
+    )
+    output = tmp_path / "gpu.json"
+    assert runner.run(gpu.Gpu, ["--without_gpu=yes", f"--output={output}"]) == 0
+    lines = output.with_suffix(".md").read_text().splitlines()[2:6]
+    shares = [line.split("|")[4].strip() for line in lines]
+    assert shares == ["", "", "0.25", ""]
 
 
 def test_without_a_gpu_it_says_so(monkeypatch, tmp_path, capsys):
