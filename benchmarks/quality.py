@@ -25,9 +25,13 @@ from benchmarks import (
 )
 from gan_keras import config as configs
 
-PEERS = ("keras-guide", "torch-example")
+PEERS = {"keras-guide": "DCGAN of the Keras guide", "torch-example": "PyTorch's DCGAN example"}
 REAL = "real training images"
-METRICS = ("frechet_distance", "precision", "recall")
+METRICS = {
+    "frechet_distance": "Fréchet distance\n(lower is better)",
+    "precision": "precision\n(higher is better)",
+    "recall": "recall\n(higher is better)",
+}
 CHECKPOINT_STEPS = 100  # Some seconds, which the checkpoint of a minute may be older than it.
 
 
@@ -46,7 +50,7 @@ class Quality(runner.Benchmark):
         "minutes": (["1", "2", "5", "10"], "When pictures are scored, in ascending order."),
         "dataset": ("mnist", "What all of them learn, at 28x28 pixels in grey."),
         "samples": (10_000, "Pictures that are scored each time."),
-        "extractor": ("classifier", "Features to compare in.", ("classifier", "pixels")),
+        "extractor": ("classifier", "Features to compare in, or pixels."),
     }
     same = ("minutes", "dataset", "samples", "extractor")
 
@@ -92,7 +96,8 @@ class Quality(runner.Benchmark):
         return report.table(header, rows)
 
     def files(self, rounds):
-        return {".png": quality_figure.draw(rounds, self.minutes, METRICS, REAL)}
+        labels = PEERS | {name: f"preset {name}" for name in self.values.presets}
+        return {".png": quality_figure.draw(rounds, self.minutes, METRICS, labels, REAL)}
 
 
 def _cells(mark):

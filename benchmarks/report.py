@@ -8,32 +8,25 @@ same drift, which their ratio does not have.
 numbers.
 """
 
-import dataclasses
 import json
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from gan_keras import files
 from gan_keras.errors import UsageError
 
 
-@dataclasses.dataclass(frozen=True)
-class Column:
-    """A number of each contestant, and beside it its ratios to those of others.
-
-    Attributes:
-        header: Of the column.
-        key: What was measured.
-        form: A format, as `,.0f`.
-        over: Header of a column of ratios -> a function from a contestant's name to the name of
-            whom it is compared with, or None.
-    """
+class Column(NamedTuple):
+    """A number of each contestant, and beside it its ratios to those of others."""
 
     header: str
-    key: str
+    key: str  # What was measured.
     form: str = ",.0f"
-    over: dict[str, Callable] = dataclasses.field(default_factory=dict)
+    # Header of a column of ratios -> maps a name to that of whom it is compared with, or None.
+    over: Mapping[str, Callable] = MappingProxyType({})
 
 
 def over(*others):

@@ -22,8 +22,7 @@ class Benchmark:
       arguments), which returns a dict of what JSON has, in a fresh process.
 
     Attributes:
-        flags: name -> (default, help) or (default, help, choices or a range), beside `--rounds` and
-            `--output`.
+        flags: name -> (default, help), beside `--rounds` and `--output`; whole numbers are above 0.
         title: Of the table's first column.
         columns: Of the table; of `report.Column`.
         same: Flags. Where there are some, measurements that the output file has are not made again,
@@ -78,12 +77,9 @@ def define(benchmark, values):
     common = {"rounds": (5, "How often everybody is measured."), "output": (None, output)}
     if benchmark.same:
         common["again"] = ([], "Who is measured again though the file has it.")
-    for name, (default, help, *choices) in {**common, **benchmark.flags}.items():
+    for name, (default, help) in {**common, **benchmark.flags}.items():
         if isinstance(default, int):
-            few = choices[0] if choices else range(1, 2**31)
-            absl_flags.DEFINE_integer(name, default, help, few[0], few[-1], flag_values=values)
-        elif choices:
-            absl_flags.DEFINE_enum(name, default, list(choices[0]), help, flag_values=values)
+            absl_flags.DEFINE_integer(name, default, help, 1, flag_values=values)
         elif isinstance(default, float):
             absl_flags.DEFINE_float(name, default, help, 0.0, flag_values=values)
         elif isinstance(default, list):

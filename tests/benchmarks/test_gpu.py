@@ -59,7 +59,7 @@ def test_a_part_that_fails_loses_no_other(monkeypatch, tmp_path, capsys):
     assert results["b, bfloat16"] == {"failed": "no kernel"}
     assert "--minutes" in results["c, bfloat16"]["failed"]
     text = output.with_suffix(".md").read_text()
-    assert "| a, bfloat16 |    1,234 |         |       99 |" in text
+    assert "| a, bfloat16 |    1,234 |        |         |       99 |" in text
     assert "- b, bfloat16: failed: no kernel" in text
 
 

@@ -125,7 +125,7 @@ def test_each_contestant_is_trained_once_and_drawn(monkeypatch, tmp_path, capsys
         *("mnist", "0", "1.90", "1,900", "40 [20, 80]", "0.5 [0.25, 1]", "0.25 [0.125, 0.5]")
     ]
     with Image.open(io.BytesIO(output.with_suffix(".png").read_bytes())) as picture:
-        assert picture.size == (1000, 400)
+        assert picture.size == (800, 400)
     assert (
         runner.run(quality.Quality, ["--presets=nothing", f"--output={tmp_path / 'n.json'}"]) == 2
     )
