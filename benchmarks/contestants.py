@@ -57,6 +57,12 @@ CONTESTANTS = {
     "keras-guide": Contestant(
         "peers.keras_dcgan.Guide", "Keras' guide to custom training steps, float32"
     ),
+    "keras-guide-bfloat16": Contestant(
+        "peers.keras_dcgan.Guide",
+        "the same, mixed_bfloat16",
+        dtype="bfloat16",
+        options={"dtype": "mixed_bfloat16"},
+    ),
 }
 YARDSTICKS = ("torch-example", "torch-best", "keras-guide")  # In columns of their own.
 # Not to be chosen: they take part wherever somebody of their dtype does.

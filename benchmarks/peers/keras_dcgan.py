@@ -50,12 +50,15 @@ class Guide(fitting.Players, keras.Model):
 
     D sees real and generated images in one batch; G runs twice, once to train D and once to be
     trained. Batch normalisation makes `training=True` necessary, which the guide, without it,
-    omits.
+    omits. `dtype` is Keras' policy, as `mixed_bfloat16`.
     """
 
-    def __init__(self, images):
+    def __init__(self, images, dtype="float32"):
         super().__init__()
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(dtype)
         self.generator, self.discriminator = networks()
+        keras.config.set_dtype_policy(before)
         self.losses_seen = [keras.metrics.Mean(name=name) for name in ("d_loss", "g_loss")]
         self.cross_entropy = keras.losses.BinaryCrossentropy(from_logits=True)
         self.draws = keras.random.SeedGenerator()
