@@ -19,7 +19,7 @@ ARITHMETIC = {
 }
 XLA = {"XLA": {"jit_compile": "true"}, "no XLA": {"jit_compile": "false"}}
 STEPS_PER_CALL, BATCH_SIZES = (1, 8, 32), (128, 256, 512, 1024, 2048)
-LARGE, LARGE_SIZES = "plain", (64, 128)
+SMALL_SIZE, LARGE_SIZES, LARGE = workload.SHAPE[0], (64, 128), "plain"
 PEERS = {
     "PyTorch eager": {"name": "torch-example"},
     "PyTorch tuned": {"name": "torch-best"},
@@ -94,32 +94,35 @@ def parts(timing, images):
     """
     found = {}
 
-    def add(label, size, arithmetic, xla, steps=STEPS_PER_CALL[-1], batch=BATCH_SIZES[0]):
-        fields = {"batch_size": batch, **ARITHMETIC[arithmetic], **XLA[xla]}
-        if size != workload.SHAPE[0]:
-            fields |= {"network": LARGE, "image_size": size, "channels": 3}
-        name = f"{label} {size}, {arithmetic}, {xla}, {steps} steps per call, batch {batch}"
-        train(name, name="ours-float32", fields=fields, steps_per_call=steps)
-
     def train(part, **arguments):
         found[part] = ("train.measure", {"images": images, **arguments, **timing})
+
+    def ours(size, arithmetic="bfloat16", xla="XLA", steps=32, batch=128):
+        fields = {"batch_size": batch, **ARITHMETIC[arithmetic], **XLA[xla]}
+        network = "dcgan"
+        if size in LARGE_SIZES:
+            network = LARGE
+            fields |= {"network": LARGE, "image_size": size, "channels": 3}
+        part = f"{network} {size}, {arithmetic}, {xla}, {steps} steps per call, batch {batch}"
+        train(part, name="ours-float32", fields=fields, steps_per_call=steps)
 
     for arithmetic, fields in ARITHMETIC.items():
         about = {"dtype": fields["mixed_precision"], "tf32": fields.get("tf32", True)}
         train(f"bound {arithmetic}", name="bound-float32", side=SIDE, **about)
-    for size in (workload.SHAPE[0], *LARGE_SIZES):
-        for arithmetic in reversed(ARITHMETIC):
-            for xla in XLA:
-                add("dcgan" if size == workload.SHAPE[0] else LARGE, size, arithmetic, xla)
-        if size == workload.SHAPE[0]:
-            for steps in STEPS_PER_CALL:
-                add("dcgan", size, "bfloat16", "XLA", steps=steps)
-            for batch in BATCH_SIZES:
-                add("dcgan", size, "bfloat16", "XLA", batch=batch)
-            for name, arguments in PEERS.items():
-                train(name, **arguments)
-            found["start"] = ("start.first_step", workload.overrides(steps=100))
-            found["sampling"] = ("gpu.sampled", timing)
+    kinds = [(arithmetic, xla) for arithmetic in reversed(ARITHMETIC) for xla in XLA]
+    for kind in kinds:
+        ours(SMALL_SIZE, *kind)
+    for steps in STEPS_PER_CALL:
+        ours(SMALL_SIZE, steps=steps)
+    for batch in BATCH_SIZES:
+        ours(SMALL_SIZE, batch=batch)
+    for part, arguments in PEERS.items():
+        train(part, **arguments)
+    found["start"] = ("start.first_step", workload.overrides(steps=100))
+    found["sampling"] = ("gpu.sampled", timing)
+    for size in LARGE_SIZES:
+        for kind in kinds:
+            ours(size, *kind)
     return found
 
 
