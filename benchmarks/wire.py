@@ -27,7 +27,8 @@ class Rest:
 
     def __init__(self, server):
         path = f"/v1/models/{contract.MODEL_NAME}:predict"
-        self._start = f"POST {path} HTTP/1.1\r\nHost: {server}\r\nContent-Length: "
+        self._start = f"POST {path} HTTP/1.1\r\nHost: {server}\r\n"
+        self._start += "Content-Type: application/json\r\nContent-Length: "
         self._received, self.send = b"", b""
 
     def request(self, seeds):

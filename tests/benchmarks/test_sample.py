@@ -1,9 +1,11 @@
 """`benchmarks.sample`: all methods make the same pictures, and the table has their speeds."""
 
+import itertools
+
 import numpy as np
 import pytest
 
-from benchmarks import commands, sample, workload
+from benchmarks import commands, contestants, load, sample, serve, workload
 from benchmarks.sample import BATCH_SIZES, METHODS
 from gan_keras import config as configs
 from gan_keras import exporting, training
@@ -43,6 +45,15 @@ def test_all_methods_make_the_same_pictures(name, folder):
     if name == "exported-png":
         made = np.stack([images.decode_png(file) for file in made])
     np.testing.assert_allclose(made.astype(np.float64), expected, rtol=0, atol=limit)
+
+
+def test_fastapi_answers_the_clients_of_the_server(folder):
+    for library in ("fastapi", "uvicorn"):
+        pytest.importorskip(library, reason=f"needs `{contestants.INSTALL}`")
+    with serve.started(serve.PREDICT, str(folder), "rest") as address:
+        ticks = itertools.count().__next__
+        spans, _ = load.load(address, "rest", [0, 1], 2, 0, 9, now=ticks)
+    assert len(spans) >= 2
 
 
 def test_each_batch_size_is_measured(folder):
