@@ -133,8 +133,9 @@ def test_who_misses_a_library_is_left_out(monkeypatch, capsys):
         contestants.installed(["torch-best"])
 
 
-def test_only_contestants_can_be_chosen(capsys):
-    assert runner.run(train.Train, ["--contestants=nobody"]) == 2
+def test_only_contestants_can_be_chosen(tmp_path, capsys):
+    flags = ["--contestants=nobody", f"--output={tmp_path / 'train.json'}"]
+    assert runner.run(train.Train, flags) == 2
     assert "--contestants=nobody: choose from ours-float32, " in capsys.readouterr().err
 
 

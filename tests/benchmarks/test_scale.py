@@ -27,6 +27,6 @@ def test_workers_are_compared_with_the_first(tmp_path, monkeypatch):
     assert "2.00 (1.00–3.00)" in text
 
 
-def test_what_is_no_number_of_workers_is_refused(capsys):
-    assert runner.run(scale.Scale, ["--workers=1,x"]) == 2
+def test_what_is_no_number_of_workers_is_refused(tmp_path, capsys):
+    assert runner.run(scale.Scale, ["--workers=1,x", f"--output={tmp_path / 'scale.json'}"]) == 2
     assert "--workers=1,x: " in capsys.readouterr().err
