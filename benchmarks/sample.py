@@ -27,13 +27,22 @@ class Method(NamedTuple):
 
 def generator(folder):
     """Returns the generator of the run as a user of Keras has it, of Keras' own layers."""
-    from benchmarks.peers import keras_dcgan
+    import keras
+    from keras.layers import BatchNormalization, Conv2D, Conv2DTranspose
+
     from gan_keras import checkpoints, networks
 
     workdir = Path(folder, RUN)
     trained = networks.generator(configs.load(workdir))
     checkpoints.restore_generator(trained, workdir)
-    model, _ = keras_dcgan.networks()
+
+    def plainly(layer):
+        for kind in (BatchNormalization, Conv2DTranspose, Conv2D):
+            if isinstance(layer, kind):
+                return kind.from_config(layer.get_config())
+        return layer
+
+    model = keras.models.clone_model(trained, clone_function=plainly)
     model.set_weights(trained.get_weights())
     return model
 

@@ -94,27 +94,25 @@ def _same(name, other):
 
 def measure(server, source, transport, **asked):
     """Measures a server, which it starts unless it is the peer, by `load.measure`."""
-    with started(server, source, transport) as address:
-        return load.measure(address, transport, **asked)
+    with started(server, source) as addresses:
+        return load.measure(addresses[transport], transport, **asked)
 
 
 @contextlib.contextmanager
-def started(server, source, transport):
-    """Runs a server until the block ends; yields its "HOST:PORT".
+def started(server, source):
+    """Runs a server until the block ends; yields its "HOST:PORT" by transport.
 
     Args:
         server: OURS, PREDICT, or PEER, which runs already.
         source: What to serve: the folder of exports, that of `commands.exports`, or the address.
-        transport: "grpc" or "rest".
 
     Raises:
         UserError: it did not start.
     """
     if server == PEER:
-        yield source
+        yield dict.fromkeys(("grpc", "rest"), source)
         return
     with processes.held_addresses(2) as held, tempfile.TemporaryFile("w+") as errors:
-        addresses = dict(zip(("grpc", "rest"), held, strict=True))
         grpc, rest = (address.split(":")[1] for address in held)
         command = ["-m", "benchmarks.peers.fastapi_predict", source, rest]
         if server == OURS:
@@ -126,7 +124,7 @@ def started(server, source, transport):
             if not any(READY[server] in line for line in process.stdout):
                 errors.seek(0)
                 raise UserError(f"{server}: {errors.read().strip()}")
-            yield addresses[transport]
+            yield dict(zip(("grpc", "rest"), held, strict=True))
         finally:
             process.kill()  # Nobody waits for an answer.
             process.wait()

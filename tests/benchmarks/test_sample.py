@@ -50,9 +50,9 @@ def test_all_methods_make_the_same_pictures(name, folder):
 def test_fastapi_answers_the_clients_of_the_server(folder):
     for library in ("fastapi", "uvicorn"):
         pytest.importorskip(library, reason=f"needs `{contestants.INSTALL}`")
-    with serve.started(serve.PREDICT, str(folder), "rest") as address:
+    with serve.started(serve.PREDICT, str(folder)) as addresses:
         ticks = itertools.count().__next__
-        spans, _ = load.load(address, "rest", [0, 1], 2, 0, 9, now=ticks)
+        spans, _ = load.load(addresses["rest"], "rest", [0, 1], 2, 0, 9, now=ticks)
     assert len(spans) >= 2
 
 

@@ -65,8 +65,8 @@ def test_the_embedded_server_answers_over_both(exported):
     from gan_keras.client import Client
 
     pictures, loads = [], []
-    for transport in ("grpc", "rest"):
-        with serve.started(serve.OURS, str(exported.parent), transport) as address:
+    with serve.started(serve.OURS, str(exported.parent)) as addresses:
+        for transport, address in addresses.items():
             pictures.append(Client(address, transport).sample(2, seed=3))
             # By a clock that is one second further whenever it is looked at.
             ticks = itertools.count().__next__
@@ -82,7 +82,7 @@ def test_the_embedded_server_answers_over_both(exported):
 def test_a_server_that_does_not_start_is_an_error(tmp_path):
     with (
         pytest.raises(UserError, match="gan-keras-serve: "),
-        serve.started(serve.OURS, str(tmp_path), "grpc"),
+        serve.started(serve.OURS, str(tmp_path)),
     ):
         pass
 
@@ -140,8 +140,8 @@ def test_serve_compares_ours_with_tensorflow_serving_by_the_same_transport(monke
 
 
 def test_a_peer_is_asked_where_it_runs():
-    with serve.started(serve.PEER, "a:1", "rest") as address:
-        assert address == "a:1"
+    with serve.started(serve.PEER, "a:1") as addresses:
+        assert addresses["rest"] == "a:1"
 
 
 @pytest.mark.parametrize("flag", ["server", "rest_server"])
