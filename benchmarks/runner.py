@@ -43,7 +43,7 @@ class Benchmark:
         """Returns one measurement in words."""
         found = [each for each in self.columns if result.get(each.key) is not None]
         texts = [f"{each.header}: {result[each.key]:{each.form}}" for each in found]
-        return ", ".join(texts or (f"{key}: {value}" for key, value in result.items()))
+        return ", ".join(texts or (f"{key}: {_short(value)}" for key, value in result.items()))
 
     def marked(self, rounds, name):
         """Whether the table marks a contestant with a star."""
@@ -58,6 +58,10 @@ class Benchmark:
     def files(self, rounds):
         """Returns other files to write beside the table: suffix -> bytes."""
         return {}
+
+
+def _short(value):
+    return f"{value:.4g}" if isinstance(value, float) else value
 
 
 def run(benchmark, argv=None):

@@ -187,6 +187,8 @@ def _choose(config, workdir, values):
     }
     if config.clusters:  # In place of classes.
         open_fields.discard("conditional")
+    if "augment" not in open_fields:
+        open_fields.discard("augment_target")
     if _holds_run(workdir):
         stored = configs.load(workdir)
         return dataclasses.replace(config, **{name: getattr(stored, name) for name in open_fields})

@@ -102,5 +102,8 @@ def generator(config: Config, classes: int = 0) -> keras.Model:
 
 
 def _generator(module, shape, latent_dim, width, seed, classes):
-    labelled = {"classes": classes} if classes else {}  # Points of a density have no labels.
-    return module.generator(shape, latent_dim, width, seed=seed, **labelled)
+    if not classes:  # Points of a density take none.
+        return module.generator(shape, latent_dim, width, seed=seed)
+    generator = module.generator(shape, latent_dim, width, seed=seed, classes=classes)
+    labels.share_equally(generator)
+    return generator

@@ -1,6 +1,8 @@
 """Where a label goes in: beside the latents of G, and as a projection into D.
 
-Reference: Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637
+References:
+    The projection: Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637
+    Label and latents of one size: Karras et al. 2020, https://arxiv.org/abs/2006.06676
 """
 
 import keras
@@ -28,6 +30,22 @@ def inputs(latent_dim, classes=0):
         return latents, latents
     label = keras.Input((), dtype="int64", name="label")
     return [latents, label], layers.Concatenate()([latents, OneHot(classes)(label)])
+
+
+def share_equally(generator: keras.Model) -> None:
+    """Lets labels and latents begin with equal shares in what a generator's first layer adds up.
+
+    Of n latents, each of variance 1, and one 1 among zeros, the label would have a share of
+    1/(n + 1): while D hardly looks at labels, G learns to go without. Its initial weights are
+    made sqrt(n) times as large.
+
+    Args:
+        generator: Model with the inputs [latents, label], whose first layer is Dense.
+    """
+    count = generator.inputs[0].shape[-1]
+    dense = next(layer for layer in generator.layers if isinstance(layer, layers.Dense))
+    larger = np.where(np.arange(dense.kernel.shape[0]) < count, 1.0, count**0.5)
+    dense.kernel.assign(dense.kernel * larger[:, np.newaxis].astype("float32"))
 
 
 def project(discriminator: keras.Model, classes: int, seed: int) -> keras.Model:

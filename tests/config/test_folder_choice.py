@@ -54,7 +54,8 @@ def test_sub_folders_are_classes_if_each_has_enough(classes, conditional, reason
     assert reason in reasons(classes=classes)["conditional"]
 
 
-@pytest.mark.parametrize(("count", "augmented"), [(300, True), (4999, True), (5000, False)])
+@pytest.mark.parametrize(("count", "augmented"), [(300, True), (999, True), (1000, False)])
 def test_few_pictures_are_augmented(count, augmented):
     assert bool(values(count=count)["augment"]) is augmented
+    assert bool(values(count=count)["augment_target"]) is augmented
     from_preset("pictures", dataset="folder:/x", **values(count=count))

@@ -84,6 +84,9 @@ def test_flags_win_and_a_preset_keeps_its_pictures(classes, tmp_path, monkeypatc
     assert "chose --channels=3: 22 of 22 pictures looked at have colours" in printed
     assert "image_size" not in printed
     assert "conditional" not in printed
+    assert (config.augment, config.augment_target) == ("color,translation", 0.6)
+    config, _ = config_of(argv[0], "--augment=")
+    assert (config.augment, config.augment_target) == ("", 0)
     config, _ = config_of(argv[0], "--clusters=5")
     assert (config.clusters, config.conditional) == (5, False)
     config, workdir = config_of(argv[0], "--preset=pictures")
