@@ -19,7 +19,7 @@ ARITHMETIC = {
 }
 XLA = {"XLA": {"jit_compile": "true"}, "no XLA": {"jit_compile": "false"}}
 STEPS_PER_CALL, BATCH_SIZES = (1, 8, 32), (128, 256, 512, 1024, 2048)
-SMALL_SIZE, LARGE_SIZES, LARGE = workload.SHAPE[0], (64, 128), "plain"
+SMALL_SIZE, LARGE_SIZES, LARGE = workload.SHAPE[0], (64, 128), "residual"
 PEERS = {
     "PyTorch eager": {"name": "torch-example"},
     "PyTorch tuned": {"name": "torch-best"},

@@ -16,7 +16,7 @@ TIMING = {"seconds": 0.01, "warm_up": 0.0}
 def test_the_settings_are_those_of_the_tables():
     parts = gpu.parts(TIMING, "images.npy")
     names = " ".join(parts)
-    for size in ("dcgan 28", "plain 64", "plain 128"):
+    for size in ("dcgan 28", "residual 64", "residual 128"):
         for arithmetic in gpu.ARITHMETIC:
             for xla in gpu.XLA:
                 assert f"{size}, {arithmetic}, {xla}, 32 steps per call, batch 128" in parts
