@@ -8,9 +8,7 @@ import os
 
 import grpc
 
-# TensorFlow has no public name for it; without it a graph that loops holds its thread for ever.
-from tensorflow.python.eager.cancellation import CancellationManager
-
+from gan_keras.serving.cancellation import CancellationManager
 from gan_keras.serving.request_error import RequestError
 
 
