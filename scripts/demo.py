@@ -68,8 +68,8 @@ def main():
     print(f"what was served:           {EXPORT_DIR}/")
     print("\nLook at the run in TensorBoard:")
     print(f"    {shown('tensorboard')} --logdir {WORKDIR}/logs")
-    print("Try next: pictures of your own (jpg, png, webp), 64x64 in colour:")
-    print(f"    {shown('gan-keras-train')} --preset=pictures --dataset=folder:/path --dry_run")
+    print("Try next: pictures of your own (jpg, png, webp); sub-folders are classes:")
+    print(f"    {shown('gan-keras-train')} --dataset=folder:/path --dry_run")
 
 
 def title(text):
