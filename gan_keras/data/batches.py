@@ -150,7 +150,7 @@ class Images:
         last class: then it is as many from all over.
         """
         numbers = np.arange(self.count)
-        if self.in_class_order and held_out:
+        if self.in_class_order:
             rest = (2 * numbers[:held_out] + 1) * self.count // (2 * held_out)
         else:
             rest = numbers[self.count - held_out :]

@@ -19,7 +19,7 @@ _of_thread = threading.local()
 
 @contextlib.contextmanager
 def cancelled_by(manager):
-    """Lets a CancellationManager end the calls that this thread makes within the block."""
+    """Lets a CancellationManager, if there is one, end this thread's calls within the block."""
     _of_thread.manager = manager
     try:
         yield

@@ -11,7 +11,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from gan_keras.exporting import contract, digests
 from gan_keras.serving import tensors
-from gan_keras.serving.cancellation import CancellationManager, cancelled_by
+from gan_keras.serving.cancellation import cancelled_by
 from gan_keras.serving.limits import UNLIMITED
 from gan_keras.serving.request_error import RequestError, invalid, one_line
 
@@ -231,7 +231,7 @@ class Signature:
             name: tf.constant(arrays[name], spec.dtype) for name, spec in self.inputs.items()
         }
         try:
-            with cancelled_by(manager or CancellationManager()):
+            with cancelled_by(manager):
                 results = self._function(**tensors)
             return {name: _numpy(results[name]) for name in chosen}
         except tf.errors.OpError as error:
