@@ -1,8 +1,8 @@
 """A line that tells how far the training is, how fast it goes, and how long it will take.
 
 By hand rather than by tqdm, whose bar is one line that is written over: in a log file there are to
-be lines of their own, seconds apart, and where the reader has gone the run is to save before it ends,
-and of several workers to go on.
+be lines of their own, seconds apart, and where the reader has gone the run is to save before it
+ends, and of several workers to go on.
 """
 
 import logging
