@@ -8,13 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from gan_keras.config import random_streams
-from gan_keras.data import order, storage
+from gan_keras.data import order, pipeline, storage
 from gan_keras.data.mirror import Mirrored
 from gan_keras.data.subset import Part
 from gan_keras.errors import UsageError
 
 MEAN_CHUNK = 4096  # Images summed up at a time.
-PREFETCH = 2  # One batch that waits while the next one is made.
 
 
 @dataclass(frozen=True)
@@ -88,10 +87,7 @@ class Images:
             dataset = tf.data.Dataset.zip(dataset, classes).map(paired)
         if per_step == 1:
             dataset = dataset.map(lambda *batches: batches[0])
-        # A counter does not say that it has no end; tf.distribute, left in doubt, checks at
-        # every step whether each replica got something.
-        endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
-        return dataset.apply(endless).prefetch(PREFETCH)
+        return pipeline.endless(dataset)
 
     def batches_of(self, values, batch_size, seed, start=0, per_step=1, share=order.WHOLE):
         """Returns what belongs to the images of `batches`, in the same order, without end.

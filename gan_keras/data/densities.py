@@ -11,7 +11,7 @@ import tensorflow as tf
 from scipy import special
 
 from gan_keras.config import random_streams
-from gan_keras.data import order
+from gan_keras.data import order, pipeline
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,7 @@ class Points:
             batches = tuple(tf.ensure_shape(b[first:][:rows], [rows, *self.shape]) for b in batches)
             return batches if per_step > 1 else batches[0]
 
-        steps = tf.data.Dataset.counter(start * replicas).map(draw)
-        endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
-        return steps.apply(endless).prefetch(2)
+        return pipeline.endless(tf.data.Dataset.counter(start * replicas).map(draw))
 
     def sample(self, count, seed=0):
         """Returns float32 (count, length) that no training step sees."""

@@ -15,7 +15,7 @@ import tqdm
 from tensorflow_datasets.core.download import downloader
 from tensorflow_datasets.core.utils import tqdm_utils
 
-from gan_keras.data import pictures
+from gan_keras.data import pictures, pipeline
 from gan_keras.data.source import Source
 from gan_keras.errors import UsageError, UserError
 
@@ -210,13 +210,14 @@ def _read(builder, split, feature):
         dtype = tf.string if feature == FEATURE else tf.int64
         layout = {feature: tf.io.FixedLenFeature([], dtype)}
         records = tf.data.TFRecordDataset([str(path) for path in info.filepaths])
-        return records.batch(CHUNK).map(lambda batch: tf.io.parse_example(batch, layout)[feature])
+        parsed = records.batch(CHUNK).map(lambda batch: tf.io.parse_example(batch, layout)[feature])
+        return pipeline.untuned(parsed)
     decoders = tfds.decode.PartialDecoding(
         {feature: builder.info.features[feature]},
         {FEATURE: tfds.decode.SkipDecoding()} if feature == FEATURE else None,
     )
     examples = builder.as_dataset(split=split, shuffle_files=False, decoders=decoders)
-    return examples.batch(CHUNK).map(lambda batch: batch[feature])
+    return pipeline.untuned(examples.batch(CHUNK).map(lambda batch: batch[feature]))
 
 
 def _decoded(encoded, shape):
@@ -228,7 +229,7 @@ def _decoded(encoded, shape):
     output = tf.TensorSpec(shape, tf.uint8)
     batches = encoded.map(
         lambda images: tf.map_fn(decode, images, fn_output_signature=output),
-        num_parallel_calls=tf.data.AUTOTUNE,
+        pipeline.PARALLEL,
     )
     for pixels in batches.prefetch(1).as_numpy_iterator():
         yield len(pixels), pixels

@@ -18,13 +18,12 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 import gan_keras
 from gan_keras import checkpoints, drawing, files
 from gan_keras import config as configs
 from gan_keras.errors import UsageError, UserError
-from gan_keras.exporting import conformance, contract, digests, folding, trained
+from gan_keras.exporting import conformance, contract, digests, folding, trained, warm_up
 from gan_keras.exporting.served import Served
 
 # No integer, so that no server takes it for a version. Beside a working folder lies a file that
@@ -85,7 +84,7 @@ def export(
             served = Served(folded, run.config.prior, temperature, run.classes)
             signatures = served.signatures()
             tf.saved_model.save(served, str(temporary), signatures=signatures)
-            _write_warmup(temporary, signatures)
+            warm_up.write(temporary, signatures)
             _write_grid(temporary, signatures)
             _write_card(temporary, run, dtype, temperature, run.folder or Path(workdir))
             _check(temporary)
@@ -173,25 +172,6 @@ def _remove(folder, lock):
     shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):
         os.unlink(lock)
-
-
-def _write_warmup(folder, signatures):
-    """Writes requests that a server runs before it answers: each signature, each batch size."""
-    path = folder / contract.WARMUP_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tf.io.TFRecordWriter(str(path)) as records:
-        for size in contract.ALLOWED_BATCH_SIZES:
-            for name, function in sorted(signatures.items()):
-                request = predict_pb2.PredictRequest()
-                request.model_spec.name = contract.MODEL_NAME
-                request.model_spec.signature_name = name
-                for spec in function.input_signature:
-                    value = tf.zeros([size, *spec.shape[1:]], spec.dtype)
-                    request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(value))
-                log = prediction_log_pb2.PredictionLog(
-                    predict_log=prediction_log_pb2.PredictLog(request=request)
-                )
-                records.write(log.SerializeToString())
 
 
 def _write_grid(folder, signatures):

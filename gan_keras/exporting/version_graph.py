@@ -9,11 +9,10 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
-from gan_keras.exporting import contract, version_files
+from gan_keras.exporting import contract, version_files, warm_up
 from gan_keras.exporting.conformance import Broken, Rules
 
 INIT_SIGNATURE = "__saved_model_init_op"  # TensorFlow adds it to every SavedModel.
-MOST_RECORDS = 1_000  # TensorFlow Serving's limit
 BYTES_SUFFIX = "_bytes"  # Over REST outputs of such names are {"b64": ...}.
 
 # What TensorFlow Serving's JSON can carry (util/json_tensor.cc).
@@ -63,10 +62,10 @@ def requests(folder: Path) -> list[Any]:
         raise Broken(f"no {contract.WARMUP_FILE}: first requests are slow")
     found = []
     try:
-        for number, record in enumerate(tf.data.TFRecordDataset(str(file)), start=1):
-            if number > MOST_RECORDS:
-                raise Broken(f"more than {MOST_RECORDS:,} records")
-            log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        for number, record in enumerate(warm_up.records(file), start=1):
+            if number > warm_up.MOST_RECORDS:
+                raise Broken(f"more than {warm_up.MOST_RECORDS:,} records")
+            log = prediction_log_pb2.PredictionLog.FromString(record)
             if not log.predict_log.HasField("request"):
                 raise Broken(f"record {number} is no PredictionLog of a PredictRequest")
             found.append(log.predict_log.request)

@@ -9,13 +9,11 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
-from gan_keras.exporting import contract, digests
+from gan_keras.exporting import contract, digests, warm_up
 from gan_keras.serving import tensors
 from gan_keras.serving.cancellation import cancelled_by
 from gan_keras.serving.limits import UNLIMITED
 from gan_keras.serving.request_error import RequestError, invalid, one_line
-
-MAX_WARMUP_RECORDS = 1_000  # TensorFlow Serving's limit
 
 # The inputs that this package exports, with type and rank; `label` is for models with classes.
 OWN_INPUTS = {
@@ -104,10 +102,10 @@ class Servable:
         if not file.exists():
             return 0
         done = 0
-        for count, record in enumerate(tf.data.TFRecordDataset(str(file)), start=1):
-            if count > MAX_WARMUP_RECORDS:
-                raise ValueError(f"{file.name} has more than {MAX_WARMUP_RECORDS} records")
-            log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        for count, record in enumerate(warm_up.records(file), start=1):
+            if count > warm_up.MOST_RECORDS:
+                raise ValueError(f"{file.name} has more than {warm_up.MOST_RECORDS} records")
+            log = prediction_log_pb2.PredictionLog.FromString(record)
             if not log.HasField("predict_log"):
                 continue  # of a method that is not served here
             request = log.predict_log.request

@@ -16,6 +16,7 @@ from gan_keras import networks
 from gan_keras.checkpoints import files as checkpoint_files
 from gan_keras.checkpoints import save_restore as checkpoints
 from gan_keras.config import config as configs
+from gan_keras.data.pipeline import untuned
 from gan_keras.errors import UsageError, UserError
 from gan_keras.game.gan import GAN
 from gan_keras.training import run as training
@@ -33,7 +34,7 @@ def make(seed=0, **arguments):
 
 def fit(gan, steps):
     data = tf.data.Dataset.from_tensor_slices(REAL).batch(8).repeat()
-    gan.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False)
+    gan.fit(untuned(data), steps_per_epoch=steps, verbose=0, shuffle=False)
 
 
 def state(gan):

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from gan_keras import data
 from gan_keras.config import config
-from gan_keras.data import batches, storage
+from gan_keras.data import batches, densities, storage
 from gan_keras.errors import UsageError
 
 
@@ -51,6 +51,12 @@ def test_a_start_gives_what_an_uninterrupted_run_sees(count, batch_size, per_ste
     whole = taken(images.batches(batch_size, 3, per_step=per_step), start + 4)
     resumed = taken(images.batches(batch_size, 3, start=start, per_step=per_step), 4)
     np.testing.assert_array_equal(resumed, whole[start:])
+
+
+@pytest.mark.parametrize("made", [numbered(9), densities.Points("ring")], ids=["images", "points"])
+def test_no_thread_tunes_what_training_reads(made):
+    """The thread that may not hear for a minute that it is to end."""
+    assert made.batches(3, 0).options().autotune.enabled is False
 
 
 def test_several_batches_per_step_are_the_same_stream():

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from gan_keras import networks
-from gan_keras.exporting import contract, saved_model, served, version_files
+from gan_keras.exporting import contract, served, version_files, warm_up
 from tests.exporting.wrong_exports import LATENT_DIM
 
 
@@ -20,7 +20,7 @@ def good(tmp_path_factory):
     module = served.Served(generator, "normal")
     signatures = module.signatures()
     tf.saved_model.save(module, str(folder), signatures=signatures)
-    saved_model._write_warmup(folder, signatures)
+    warm_up.write(folder, signatures)
     card = {"step": 3, "classes": [], "config": {"latent_dim": LATENT_DIM}}
     (folder / contract.MODEL_CARD_FILE).write_text(json.dumps(card))
     return folder

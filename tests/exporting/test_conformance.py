@@ -16,6 +16,7 @@ from gan_keras.exporting import (
     version_files,
     version_graph,
     version_runs,
+    warm_up,
 )
 from tests.exporting.wrong_exports import failures
 
@@ -130,8 +131,8 @@ def test_files(copy, rule, damage, told):
 
 
 def test_an_export_that_breaks_a_rule_is_never_published(small_run, tmp_path, monkeypatch):
-    warm = saved_model._write_warmup
-    monkeypatch.setattr(saved_model, "_write_warmup", lambda folder, made: warm(folder, {}))
+    write = warm_up.write
+    monkeypatch.setattr(warm_up, "write", lambda folder, made: write(folder, {}))
     with pytest.raises(UserError, match=r"nothing was exported.* is not in the warm-up"):
         saved_model.export(small_run, tmp_path / "models")
     assert list((tmp_path / "models").iterdir()) == []

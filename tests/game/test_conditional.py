@@ -6,6 +6,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gan_keras import networks
+from gan_keras.data.pipeline import untuned
 from gan_keras.game import ConditionalGAN
 from gan_keras.game.priors import PRIORS
 
@@ -26,7 +27,7 @@ def make(network="plain", **arguments):
 
 def fit(gan, steps):
     pairs = tf.data.Dataset.from_tensor_slices((REAL, LABELS)).repeat().batch(BATCH)
-    gan.fit(pairs, steps_per_epoch=steps, verbose=0, shuffle=False)
+    gan.fit(untuned(pairs), steps_per_epoch=steps, verbose=0, shuffle=False)
 
 
 def descend(tape, loss, network):

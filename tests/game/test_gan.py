@@ -7,6 +7,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gan_keras import networks
+from gan_keras.data.pipeline import untuned
 from gan_keras.game.gan import GAN
 from gan_keras.game.priors import PRIORS
 
@@ -40,7 +41,7 @@ def moved(before, network):
 
 
 def batches(k=1):
-    one = tf.data.Dataset.from_tensor_slices(REAL).repeat().batch(BATCH)
+    one = untuned(tf.data.Dataset.from_tensor_slices(REAL).repeat().batch(BATCH))
     return one if k == 1 else tf.data.Dataset.zip(*[one.skip(i) for i in range(k)])
 
 
