@@ -23,12 +23,11 @@ random = np.random.default_rng(0)
 real = random.uniform(-1, 1, (24, 8, 8, 3)).astype("float32")
 labels = random.integers(0, 3, 24)
 
-def trained(network, precision, devices, **arguments):
+def trained(network, precision, devices, width=8, **arguments):
     strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)])
     with strategy.scope():
-        pair = networks.build(
-            network, shape=(8, 8, 3), latent_dim=4, width=8, seed=0, precision=precision, classes=3
-        )
+        shape = {"shape": (8, 8, 3), "latent_dim": 4, "width": width, "classes": 3}
+        pair = networks.build(network, seed=0, precision=precision, **shape)
         gan = ConditionalGAN(*pair, seed=5, **arguments)
         gan.compile(keras.optimizers.SGD(0.02), keras.optimizers.SGD(0.02))
     before = [w.numpy() for w in gan.weights]
@@ -56,6 +55,8 @@ FORMS = {
         {"generator_loss": "relativistic", "instance_noise": 0.1, **ADAPTIVE},
     ),
     "residual": ("residual", "float32", PENALISED),
+    # Dropout masks belong to the rows of the global batch, not to the devices.
+    "dropout": ("maxout", "float32", {"width": 160}),
 }
 
 

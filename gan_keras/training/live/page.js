@@ -131,7 +131,7 @@ at("reset").onclick = () => press("reset");
 document.addEventListener("keydown", event => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
   const onButton = event.target.matches("button"); // which Space presses by itself
-  if (event.key === " " && !onButton) pause();
+  if (event.key === " " && !onButton) { if (!event.repeat) pause(); }
   else if (event.key === "ArrowRight") press("step");
   else if (event.key === "r" || event.key === "R") { if (!event.repeat) press("reset"); }
   else return;
