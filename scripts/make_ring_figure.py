@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from gan_keras import config as configs
-from gan_keras import data, evaluation, training
+from gan_keras import data, evaluation
 from gan_keras.drawing import figures
+from gan_keras.training import run as training
 
 FOLDER = Path(__file__).parent.parent / "docs" / "images"
 COLORS = 128
