@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from gan_keras import networks
 from gan_keras.config import random_streams as streams
+from gan_keras.data.pipeline import untuned
 from gan_keras.game import ConditionalGAN, compiled_step
 from gan_keras.game import finite_check as health
 from gan_keras.game.priors import COMPILED, PRIORS
@@ -61,7 +62,7 @@ def labelled(jit_compile):
 def test_a_compiled_step_is_the_step():
     draws = np.random.default_rng(0)
     images = draws.uniform(-1, 1, (4, 6, 8, 8, 1)).astype("float32")
-    data = tf.data.Dataset.from_tensor_slices((images, draws.integers(0, 3, (4, 6))))
+    data = untuned(tf.data.Dataset.from_tensor_slices((images, draws.integers(0, 3, (4, 6)))))
     states = []
     for gan in (labelled(False), labelled(True)):
         gan.fit(data, steps_per_epoch=4, verbose=0, shuffle=False)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.testing import assert_array_equal
 
 from gan_keras.cli import train
+from gan_keras.data.pipeline import untuned
 from gan_keras.game import finite_check as health
 from gan_keras.game import gan as gans
 from gan_keras.game.gan import GAN
@@ -96,7 +97,7 @@ def batches(sick=None):
     points = np.random.default_rng(0).normal(size=(8, 4, 2)).astype("float32")
     if sick:
         points[sick - 1, 3, 0] = np.nan
-    return tf.data.Dataset.from_tensor_slices(points)
+    return untuned(tf.data.Dataset.from_tensor_slices(points))
 
 
 def fit(gan, steps, data):
