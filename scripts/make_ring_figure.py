@@ -1,4 +1,4 @@
-"""Draws what pairs and penalties do to the game on the preset `ring`, for `docs/results.md`.
+"""Draws what pairs and penalties do to the game on the preset `ring`. No page has the figure yet.
 
 Usage: python scripts/make_ring_figure.py [folder]
 """

@@ -5,7 +5,7 @@ import os
 import tensorflow as tf
 
 PREFETCH = 2  # One batch that waits while the next one is made.
-PARALLEL = min(16, os.cpu_count() or 1)  # Chunks at a time: as many as tf.data begins with.
+PARALLEL = min(16, os.cpu_count() or 1)  # Chunks at a time, read or decoded.
 
 
 def endless(steps):
@@ -19,9 +19,9 @@ def endless(steps):
 def untuned(dataset):
     """Returns the dataset without the thread that tunes a pipeline while it runs.
 
-    There is nothing to tune here, and to end that thread can take a minute: TensorFlow 2.21 wakes
-    it before it says that the thread is to end, and if it looks in between, it sleeps on for up to
-    60 s, in which whoever lets go of the iterator waits, as at the end of a training.
+    To end that thread can take a minute: TensorFlow 2.21 wakes it before it says that the thread
+    is to end (core/framework/cancellation.cc); if it looks in between it sleeps on, for up to 60 s,
+    and whoever lets go of the iterator waits, as at the end of a training.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

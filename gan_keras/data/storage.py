@@ -46,7 +46,7 @@ class File:
 
     def dataset(self, numbers):
         """Maps a dataset of (n,) int64 image numbers to their (n, h, w, c) uint8 pixels."""
-        return numbers.map(self._gather, pipeline.PARALLEL, deterministic=True)
+        return numbers.map(self._gather, num_parallel_calls=pipeline.PARALLEL, deterministic=True)
 
     def read(self, numbers):
         """Returns the images of these numbers as (n, height, width, channels) uint8."""

@@ -229,7 +229,7 @@ def _decoded(encoded, shape):
     output = tf.TensorSpec(shape, tf.uint8)
     batches = encoded.map(
         lambda images: tf.map_fn(decode, images, fn_output_signature=output),
-        pipeline.PARALLEL,
+        num_parallel_calls=pipeline.PARALLEL,
     )
     for pixels in batches.prefetch(1).as_numpy_iterator():
         yield len(pixels), pixels

@@ -43,5 +43,5 @@ def records(file: Path) -> Iterator[bytes]:
         tf.errors.OpError: it is no TFRecord file without compression.
     """
     options = tf.data.Options()
-    options.autotune.enabled = False  # As in data/pipeline.py: its end would hold up a server.
+    options.autotune.enabled = False  # As in data/pipeline.py, which a server does not load.
     yield from tf.data.TFRecordDataset(str(file)).with_options(options).as_numpy_iterator()
