@@ -1,18 +1,20 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
+OLDEST ?= .venv-oldest
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test test-faults test-gpu lint test-serving docs clean reuse
+.PHONY: help demo test test-faults test-gpu test-oldest lint test-serving docs clean reuse
 
 help:
 	@echo "make demo          train on digits, export, serve, and query over gRPC and REST"
 	@echo "make test          linters, import layers, types, tests"
 	@echo "make test-faults   what takes minutes: kills, full disks, broken files, load"
 	@echo "make test-gpu      what needs a GPU; without one each test says so"
+	@echo "make test-oldest   the tests with the oldest libraries of setup.cfg, in $(OLDEST)"
 	@echo "make test-serving  the client against TensorFlow Serving in Docker"
 	@echo "make docs          the site: examples run, then pages and reference, into site/"
-	@echo "make clean         remove $(VENV) and caches; runs/ and exports/ stay"
+	@echo "make clean         remove $(VENV), $(OLDEST) and caches; runs/ and exports/ stay"
 
 demo: reuse $(VENV)/.installed
 	@$(VENV)/bin/python scripts/demo.py
@@ -25,6 +27,10 @@ test-faults: $(VENV)/.installed-test
 
 test-gpu: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest -m gpu
+
+# Their warnings are those of old releases, which no one mends.
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python -m pytest -n 2 --dist worksteal -p no:warnings -m 'not faults and not gpu'
 
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .
@@ -46,13 +52,13 @@ reuse:
 	@if [ -e $(VENV)/.installed ]; then echo "reusing $(VENV), where gan_keras is installed"; fi
 
 clean:
-	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(OLDEST) build dist site *.egg-info .pytest_cache .ruff_cache .import_linter_cache
 
-$(VENV)/bin/python:
+$(VENV)/bin/python $(OLDEST)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "make: $(PYTHON) is older than Python 3.11; name another, as in PYTHON=python3.12"; exit 1; }
-	@echo "making $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
+	@echo "making $(@D:/bin=)"
+	@$(PYTHON) -m venv $(@D:/bin=)
 
 $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@echo "installing gan_keras and TensorFlow into $(VENV): a minute or two"
@@ -67,4 +73,17 @@ $(VENV)/.installed-test: $(VENV)/.installed
 $(VENV)/.installed-docs: $(VENV)/.installed
 	@echo "installing MkDocs into $(VENV)"
 	@$(PIP) install --editable '.[docs]'
+	@touch $@
+
+# What is not named in setup.cfg is as new as what is named allows.
+$(OLDEST)/.installed: setup.cfg pyproject.toml | $(OLDEST)/bin/python
+	@echo "installing the oldest libraries that setup.cfg allows into $(OLDEST): a minute or two"
+	@$(OLDEST)/bin/python -m pip --disable-pip-version-check --quiet install uv
+	@rm -f $(OLDEST)/requirements.txt  # uv would keep what it holds
+	@echo 'setuptools<81  # TensorBoard 2.20 imports its pkg_resources' > $(OLDEST)/constraints.txt
+	@$(OLDEST)/bin/uv pip compile --quiet --python $(OLDEST)/bin/python --extra test \
+		--constraint $(OLDEST)/constraints.txt --resolution lowest-direct --output-file $(OLDEST)/requirements.txt setup.cfg
+	@$(OLDEST)/bin/uv pip install --quiet --python $(OLDEST)/bin/python \
+		--requirement $(OLDEST)/requirements.txt
+	@$(OLDEST)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --no-deps --editable .
 	@touch $@

@@ -16,6 +16,10 @@ from gan_keras.errors import UsageError, UserError, visible
 
 # Of address space: a small run took 2.7 GiB on two cores, and TensorFlow ends in C++ with less.
 LEAST_MEMORY = 3 * 2**30  # bytes
+# Before 2.20 TensorFlow says as errors that CUDA's libraries have registered already.
+NOTICE = re.compile(
+    r"WARNING: All log messages before absl|[IW]\d{4} |E\d{4} .*Unable to register cu\w+ factory"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -242,6 +246,8 @@ def import_tensorflow():
             os.dup2(visible, 2)
             os.close(visible)
             aside.seek(0)
-            for line in aside.read().decode(errors="replace").splitlines():
-                if not re.match(r"WARNING: All log messages before absl|[IW]\d{4} ", line):
-                    print(line, file=sys.stderr)
+            said = aside.read().decode(errors="replace").splitlines()
+            with contextlib.suppress(OSError):  # a full disk keeps nobody from going on
+                for line in said:
+                    if not NOTICE.match(line):
+                        print(line, file=sys.stderr)

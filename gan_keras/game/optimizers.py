@@ -112,8 +112,8 @@ class Momentum(keras.optimizers.SGD):
     """
 
     def __init__(self, learning_rate, initial=0.5, final=0.7, ramp=125_000, **kwargs):
-        # The base class only has to know that there is a momentum.
-        super().__init__(learning_rate, momentum=max(initial, final), **kwargs)
+        # Any momentum: the base class keeps no velocities where it is 0.
+        super().__init__(learning_rate, momentum=0.5, **kwargs)
         self.initial = initial
         self.final = final
         self.ramp = ramp

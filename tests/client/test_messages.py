@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from tensorflow.core.framework import types_pb2
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from gan_keras.client import messages
 
@@ -109,8 +109,15 @@ def test_what_is_no_answer_is_an_error():
 
 
 def test_the_method_is_the_services():
-    method = prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"]
-    predict = method.methods_by_name["Predict"]
-    assert f"/{method.full_name}/{predict.name}" == messages.PREDICT
-    assert predict.input_type.name == "PredictRequest"
+    called = {}
+
+    class Channel:
+        def unary_unary(self, method, request_serializer, response_deserializer, **_):
+            called[method] = request_serializer, response_deserializer
+
+    prediction_service_pb2_grpc.PredictionServiceStub(Channel())
+    assert called[messages.PREDICT] == (
+        predict_pb2.PredictRequest.SerializeToString,
+        predict_pb2.PredictResponse.FromString,
+    )
     assert messages.DTYPES == {"float32": types_pb2.DT_FLOAT, "int64": types_pb2.DT_INT64}

@@ -313,7 +313,8 @@ def test_every_number_is_in_a_table():
 def test_a_served_picture_draws_from_its_streams(drawn):
     """Latents and, where no class is asked for, the class; whatever the seed."""
     latents, label = keras.Input((3,)), keras.Input((), dtype="int64")
-    generator = keras.Model([latents, label], keras.layers.Reshape((1, 1, 3))(latents))
+    both = latents + keras.ops.expand_dims(keras.ops.cast(label, "float32"), -1)
+    generator = keras.Model([latents, label], keras.layers.Reshape((1, 1, 3))(both))
     served = Served(generator, "normal", classes=("cat", "dog"))
     asked = [-(2**63), 0, 2**63 - 1]
     served.sample(tf.constant(asked, tf.int64))

@@ -45,11 +45,12 @@ def test_momentum_rises_in_a_line_and_stays():
         np.testing.assert_allclose(weight.numpy(), expected, rtol=1e-5)
 
 
-def test_momentum_without_a_ramp_is_gradient_descent_of_keras():
+@pytest.mark.parametrize("momentum", [0.7, 0.0])
+def test_momentum_without_a_ramp_is_gradient_descent_of_keras(momentum):
     ours, reference = (keras.Variable(np.array([1.0, -2.0], "float32")) for _ in range(2))
     pairs = (
-        (ours, build("momentum", momentum=0.7, final_momentum=0.7)),
-        (reference, keras.optimizers.SGD(0.1, momentum=0.7)),
+        (ours, build("momentum", momentum=momentum, final_momentum=momentum)),
+        (reference, keras.optimizers.SGD(0.1, momentum=momentum)),
     )
     for variable, optimizer in pairs:
         optimizer.build([variable])
