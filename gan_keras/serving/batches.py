@@ -10,6 +10,8 @@ The policy:
 - A batch of several requests is filled up to one of `contract.ALLOWED_BATCH_SIZES`, which the
   warm-up has run, by repeating its last row. At least half of it was asked for: where fewer rows
   wait, the first of them fill the next smaller size.
+- A batch has LARGE rows at most. While it runs, the event loop has the replies of the one before
+  it to write, which takes as long.
 - When the graph refuses a batch, each of its requests is run alone: only the bad ones fail.
 - Who gives up leaves the batch to the others; it is cancelled when all of them have.
 """
@@ -70,7 +72,8 @@ class _Line:
     def __init__(self, signature, workers):
         # A cycle of references would keep the version, and its memory.
         self._signature, self._workers = weakref.ref(signature), workers
-        self._sizes = [size for size in contract.ALLOWED_BATCH_SIZES if size <= signature.most_rows]
+        most = min(LARGE, signature.most_rows)
+        self._sizes = [size for size in contract.ALLOWED_BATCH_SIZES if size <= most]
         self._waiting = {}  # of _Request, as an ordered set
         self._running = None  # the task of `_run`; two batches at a time would be smaller ones
 
