@@ -42,12 +42,12 @@ def test_the_cluster_of_the_page_is_one(monkeypatch):
 
 def ring_seconds(size, workers, bandwidth, latency):
     """Of one all-reduce: each worker passes a part on to its neighbour until all have all sums."""
-    # What of each part's sum a worker has: everybody's own share first.
-    have = [[{rank} for _ in range(workers)] for rank in range(workers)]
-    everybody, passes = set(range(workers)), 0
+    # Whose shares are in what a worker has of each part's sum, as bits: everybody's own first.
+    have = [[1 << rank] * workers for rank in range(workers)]
+    everybody, passes = 2**workers - 1, 0
     while not all(part == everybody for parts in have for part in parts):
         sent = [(rank, (rank - passes) % workers) for rank in range(workers)]
-        passed = [(rank, part, set(have[rank][part])) for rank, part in sent]
+        passed = [(rank, part, have[rank][part]) for rank, part in sent]
         for rank, part, content in passed:
             have[(rank + 1) % workers][part] |= content
         passes += 1
