@@ -1,4 +1,4 @@
-"""Draws what pairs and penalties do to the game on the preset `ring`. No page has the figure yet.
+"""Draws what pairs and penalties do to the game on the preset `ring`: a figure of docs/theory.md.
 
 Usage: python scripts/make_ring_figure.py [folder]
 """
@@ -21,20 +21,27 @@ from gan_keras.training import run as training
 
 FOLDER = Path(__file__).parent.parent / "docs" / "images"
 COLORS = 128
-STEPS, EVERY, SAMPLES, SHOWN = 3000, 100, 10_000, 500
-PENALTY = 0.05  # Of R1 and of R2.
+STEPS, EVERY, SAMPLES, SHOWN = 10_000, 250, 10_000, 500
+PENALTY = 0.5  # Of R1 and of R2.
+RATE = 0.02  # Of G; that of D is twice as large.
 LOSSES = {"non_saturating": figures.BLUE, "relativistic": figures.ORANGE}
 
 
 def train(loss, weight):
-    """Returns the JSD of 10,000 samples in nats at every hundredth step, and the last samples."""
+    """Returns the JSD of 10,000 samples in nats after every EVERY steps, and the last samples."""
     config = configs.from_preset(
         "ring",
         generator_loss=loss,
         r1_weight=weight,
         r2_weight=weight,
         steps=STEPS,
-        learning_rate_decay=1.0,  # The players get no help to come to rest.
+        # Plain gradient descent at rates that stay, as in the theory: no other help to rest.
+        optimizer="momentum",
+        momentum=0.0,
+        final_momentum=0.0,
+        learning_rate=RATE,
+        discriminator_learning_rate=2 * RATE,
+        learning_rate_decay=1.0,
         mixed_precision="float32",
     )
     gan, points = training.build(config), data.load(config)
@@ -58,7 +65,7 @@ def train(loss, weight):
 
 
 def draw():
-    figure = Figure((8, 3.4), 100, facecolor="white", layout="constrained")
+    figure = Figure((9, 3.8), 100, facecolor="white", layout="constrained")
     axes = figure.subplot_mosaic("AABC;AADE")
     steps = EVERY * np.arange(1, STEPS // EVERY + 1)
     cells = iter("BCDE")
@@ -67,12 +74,13 @@ def draw():
             label = loss.replace("_", "-") + (f", R1 + R2, {weight:g}" if weight else "")
             jsd, samples = train(loss, weight)
             print(f"{label}: JSD {jsd[-1]:.4f} nats, least {jsd.min():.4f}", flush=True)
-            axes["A"].semilogy(steps, jsd, style, color=color, label=label)
+            axes["A"].plot(steps, jsd, style, color=color, label=label)
             cell = axes[next(cells)]
             cell.plot(*samples.T, ".", color=color, markersize=2)
             cell.set(xticks=[], yticks=[], xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
-            cell.set_title(label, fontsize=figures.SMALL)
-    axes["A"].set(xlabel="step", title="JSD($p_{data}$ || $p_g$), nats")
+            cell.set_title(label.replace(", R1", "\nR1"), fontsize=figures.SMALL)
+    axes["A"].axhline(np.log(2), color="0.6", linewidth=0.8)
+    axes["A"].set(xlabel="step", ylim=(0, 0.75), title="JSD($p_{data}$ || $p_g$), nats")
     axes["A"].legend(frameon=False, fontsize=figures.SMALL)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
