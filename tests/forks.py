@@ -6,6 +6,7 @@ of a process that was started anew.
 """
 
 import contextlib
+import importlib.metadata
 import json
 import os
 import re
@@ -53,9 +54,12 @@ for line in sys.stdin:
 
 
 def ours(errors):
-    """Lines of standard error but for TensorFlow's own: 2.20 has some that no setting silences."""
+    """Lines of standard error, but for those of TensorFlow 2.20 that nothing silences."""
+    lines = errors.splitlines()
+    if not importlib.metadata.version("tensorflow").startswith("2.20."):
+        return lines
     theirs = re.compile(r"WARNING: All log messages before absl|[WE]\d{4} .*\.cc:\d+\] ")
-    return [line for line in errors.splitlines() if not theirs.match(line)]
+    return [line for line in lines if not theirs.match(line)]
 
 
 class Forks:

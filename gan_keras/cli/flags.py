@@ -16,10 +16,6 @@ from gan_keras.errors import UsageError, UserError, visible
 
 # Of address space: a small run took 2.7 GiB on two cores, and TensorFlow ends in C++ with less.
 LEAST_MEMORY = 3 * 2**30  # bytes
-# Before 2.20 TensorFlow says as errors that CUDA's libraries have registered already.
-NOTICE = re.compile(
-    r"WARNING: All log messages before absl|[IW]\d{4} |E\d{4} .*Unable to register cu\w+ factory"
-)
 
 logger = logging.getLogger(__name__)
 
@@ -249,5 +245,5 @@ def import_tensorflow():
             said = aside.read().decode(errors="replace").splitlines()
             with contextlib.suppress(OSError):  # a full disk keeps nobody from going on
                 for line in said:
-                    if not NOTICE.match(line):
+                    if not re.match(r"WARNING: All log messages before absl|[IW]\d{4} ", line):
                         print(line, file=sys.stderr)
