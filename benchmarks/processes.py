@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from gan_keras.cli import flags
@@ -18,6 +19,8 @@ from gan_keras.errors import UserError
 
 ROOT = Path(__file__).parent.parent
 FROM_ROOT = {"cwd": ROOT, "capture_output": True, "text": True}
+READY = "ready"  # What a process prints that waits for its turn.
+TURNS = "BENCHMARKS_GIVE_TURNS"  # Set where somebody reads that.
 SHOWN_LINES = 20  # Of what a process printed before it failed.
 # Set for all alike; TensorFlow's notices would bury the one line that is wanted.
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
@@ -31,15 +34,59 @@ def measure(function, **arguments):
     Raises:
         UserError: it failed; its last lines go to standard error.
     """
-    command = ["-m", "benchmarks.processes", function, json.dumps(arguments)]
-    environment = {**os.environ, **ENVIRONMENT}
-    done = subprocess.run([sys.executable, *command], env=environment, **FROM_ROOT)
-    if done.returncode:
-        print(*done.stderr.splitlines()[-SHOWN_LINES:], sep="\n", file=sys.stderr)
-        raise UserError(
-            f"python {' '.join(command)}: failed with status {done.returncode}; run it alone"
-        )
-    return json.loads(done.stdout.splitlines()[-1])
+    return Prepared(function, **arguments).measure()
+
+
+class Prepared:
+    """A fresh process that imports and builds what it needs, and then waits for its turn.
+
+    Args:
+        function, arguments: As of `measure`; the function may call `turn`.
+    """
+
+    def __init__(self, function, **arguments):
+        self.command = ["-m", "benchmarks.processes", function, json.dumps(arguments)]
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (`measure` closes it)
+        streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.errors}
+        environment = {**os.environ, **ENVIRONMENT, TURNS: "yes"}
+        command = [sys.executable, *self.command]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **streams)
+        self.lines = []
+
+    def wait(self):
+        """Returns when it waits for its turn, or has ended; returns itself."""
+        while not self.lines or self.lines[-1].strip() not in (READY, ""):
+            self.lines.append(self.process.stdout.readline())
+        return self
+
+    def measure(self):
+        """Gives it its turn, and returns what the function returns.
+
+        Raises:
+            UserError: it failed; its last lines go to standard error.
+        """
+        with self.process, self.errors:
+            rest, _ = self.process.communicate("\n")
+            self.errors.seek(0)
+            errors = self.errors.read()
+        if self.process.returncode:
+            print(*errors.splitlines()[-SHOWN_LINES:], sep="\n", file=sys.stderr)
+            raise UserError(
+                f"python {' '.join(self.command)}: failed with status {self.process.returncode}; "
+                "run it alone"
+            )
+        return json.loads(("".join(self.lines) + rest).splitlines()[-1])
+
+
+def turn():
+    """Says that this process is ready to measure, and returns when it is its turn.
+
+    At once where nobody gives turns; where who gave them has ended, this process ends too.
+    """
+    if TURNS in os.environ:
+        print(READY, flush=True)
+        if not sys.stdin.readline():
+            sys.exit("its turn never came")
 
 
 def package(*arguments, seconds=None, environment=None):

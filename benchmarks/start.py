@@ -43,6 +43,7 @@ class Start(runner.Benchmark):
 
 def first_step(**fields):
     """Measures `train.py` to its first line of progress, and its memory to the end."""
+    processes.turn()
     with tempfile.TemporaryDirectory() as folder:
         return watch(commands.train_arguments(**fields, workdir=f"{folder}/run"), STEP)
 

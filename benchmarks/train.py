@@ -62,6 +62,7 @@ def measure(name, images=None, warm_up=3.0, seconds=10.0, **options):
     """
     # From a file, so that no process of PyTorch has to import TensorFlow to read the digits.
     built = contestants.build(name, workload.images(images), **options)
+    processes.turn()
     clock = Clock(warm_up, seconds, built.wait)
     built.run(clock)
     about = {"flops_per_image": workload.FLOPS_PER_IMAGE}

@@ -21,6 +21,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 ROOT = Path(__file__).parent.parent
+# For processes that make several devices of the CPU, or are compared with one that does.
+ON_CPU = {"CUDA_VISIBLE_DEVICES": "-1"}
 # A run that is small enough for a test and has all the parts of a real one; in one precision,
 # whatever the machine is made for.
 SMALL = (
@@ -29,6 +31,7 @@ SMALL = (
     "--latent_dim=8",
     "--batch_size=16",
     "--mixed_precision=float32",
+    "--notf32",
 )
 # And one with labels and all that makes the game come to rest.
 LABELLED = (

@@ -34,6 +34,7 @@ for line in sys.stdin:
         for number, path in ((1, order["out"]), (2, order["err"])):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
         if order["devices"] > 1:
+            os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
             one = tf.config.LogicalDeviceConfiguration()
             cpu = tf.config.list_physical_devices("CPU")[0]
             tf.config.set_logical_device_configuration(cpu, [one] * order["devices"])

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+from tests.conftest import ON_CPU
 from tests.ports import held_ports
 
 SCRIPT = "import sys; from gan_keras.cli.train import run; sys.exit(run())"
@@ -59,7 +60,7 @@ def cluster(count, *flags, folders=(), script=SCRIPT):
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", script, *map(str, flags), *more],
-            env={**os.environ, **environment},
+            env={**os.environ, **ON_CPU, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

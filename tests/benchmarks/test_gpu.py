@@ -13,6 +13,26 @@ from gan_keras.errors import UserError
 TIMING = {"seconds": 0.01, "warm_up": 0.0}
 
 
+def faked(monkeypatch, results):
+    """Puts results in the place of processes; whoever asks after the last one fails."""
+    answers = iter(results)
+
+    class Part:
+        def __init__(self, function):
+            pass
+
+        def wait(self):
+            return self
+
+        def measure(self):
+            for answer in answers:
+                return answer
+            raise UserError("no kernel")
+
+    monkeypatch.setattr(processes, "measure", lambda function, path: None)
+    monkeypatch.setattr(processes, "Prepared", Part)
+
+
 def test_the_settings_are_those_of_the_tables():
     parts = gpu.parts(TIMING, "images.npy")
     names = " ".join(parts)
@@ -42,16 +62,7 @@ def test_a_part_that_fails_loses_no_other(monkeypatch, tmp_path, capsys):
     parts = {name: ("train", {}) for name in ("a, bfloat16", "b, bfloat16", "c, bfloat16")}
     monkeypatch.setattr(gpu, "parts", lambda *arguments: dict(parts))
 
-    answers = iter([{gpu.SPEED: 1234.0, "flops_per_image": 10.0, "memory_mib": 99.0}])
-
-    def measure(function, **arguments):
-        if function == "benchmarks.workload.save_images":
-            return None
-        for answer in answers:
-            return answer
-        raise UserError("no kernel")
-
-    monkeypatch.setattr(processes, "measure", measure)
+    faked(monkeypatch, [{gpu.SPEED: 1234.0, "flops_per_image": 10.0, "memory_mib": 99.0}])
     output = tmp_path / "gpu.json"
     assert runner.run(gpu.Gpu, ["--without_gpu=yes", f"--output={output}"]) == 0
     (results,) = json.loads(output.read_text())["rounds"]
@@ -66,11 +77,7 @@ def test_a_part_that_fails_loses_no_other(monkeypatch, tmp_path, capsys):
 def test_shares_are_of_the_bound_of_the_same_arithmetic(monkeypatch, tmp_path):
     speeds = {"bound tf32": 8.0, "bound float32": 1.0, "dcgan 28, tf32, XLA": 2.0, "PyTorch": 1.0}
     monkeypatch.setattr(gpu, "parts", lambda *arguments: dict.fromkeys(speeds, ("train", {})))
-    answers = iter([{gpu.SPEED: 1.0, gpu.FLOPS: each} for each in speeds.values()])
-    save = "benchmarks.workload.save_images"
-    monkeypatch.setattr(
-        processes, "measure", lambda function, **_: None if function == save else next(answers)
-    )
+    faked(monkeypatch, [{gpu.SPEED: 1.0, gpu.FLOPS: each} for each in speeds.values()])
     output = tmp_path / "gpu.json"
     assert runner.run(gpu.Gpu, ["--without_gpu=yes", f"--output={output}"]) == 0
     lines = output.with_suffix(".md").read_text().splitlines()[2:6]

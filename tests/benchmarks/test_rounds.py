@@ -120,6 +120,20 @@ def test_a_process_returns_what_the_function_does():
     assert processes.measure("benchmarks.machine.warning", load=0.3, cores=2) is None
 
 
+def test_processes_get_ready_together_and_measure_in_turn():
+    product = {"name": "bound-float32", "side": 8, "seconds": 0.01, "warm_up": 0.0}
+    prepared = [processes.Prepared("benchmarks.train.measure", **product) for _ in range(2)]
+    for each in prepared:
+        assert each.wait().lines == [f"{processes.READY}\n"]
+        assert each.process.poll() is None
+    first, second = prepared
+    assert first.measure()["steps"] > 0
+    second.process.stdin.close()
+    assert second.process.wait(60)  # Nobody is left who could give it its turn.
+    second.process.stdout.close()
+    second.errors.close()
+
+
 def test_a_held_port_is_for_who_asks_for_it_by_number():
     with processes.held_addresses(2) as addresses:
         assert len(set(addresses)) == 2

@@ -16,6 +16,7 @@ import keras, numpy as np, tensorflow as tf
 from gan_keras import networks
 from gan_keras.game import ConditionalGAN
 
+tf.config.set_visible_devices([], "GPU")
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )

@@ -147,6 +147,7 @@ def test_a_variance_that_overflows_behind_finite_losses_is_found():
 
 REPLICAS = """
 import tensorflow as tf
+tf.config.set_visible_devices([], "GPU")
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from gan_keras.game import finite_check as health

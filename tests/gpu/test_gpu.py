@@ -56,13 +56,13 @@ def gaps(one, other):
 
 
 def test_the_first_lines_say_what_computes(trained):
-    _, printed = trained("run")
+    _, printed = trained("run", "--tf32")
     assert re.search(r"devices: \d+ GPU replica.*TF32 on, .*XLA.*memory taken as needed", printed)
 
 
 def test_xla_changes_rounding_only(trained):
     one, other = (
-        trained(each, f"--jit_compile={each}", "--strategy=one_device", "--notf32")[0]
+        trained(each, f"--jit_compile={each}", "--strategy=one_device")[0]
         for each in ("true", "false")
     )
     assert np.median(gaps(one, other)) < 1e-5
@@ -70,7 +70,7 @@ def test_xla_changes_rounding_only(trained):
 
 def test_a_gpu_trains_as_a_cpu_does(trained):
     """One step: up to the order of sums."""
-    one = trained("gpu", "--steps=1", "--notf32")[0]
+    one = trained("gpu", "--steps=1")[0]
     hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
     other = trained("cpu", "--steps=1", env=hidden)[0]
     assert np.median(gaps(one, other)) < 1e-5
@@ -87,8 +87,8 @@ def test_deterministic_runs_are_bit_identical(trained, precision, xla):
 def test_a_run_on_all_cards_is_that_of_one(trained, cards):
     if cards < 2 or 16 % cards:
         pytest.skip(f"needs 2, 4, 8 or 16 GPUs, and there are {cards}")
-    one = trained("one", "--strategy=one_device", "--jit_compile=false", "--notf32")[0]
-    other, printed = trained("all", "--strategy=mirrored", "--notf32")
+    one = trained("one", "--strategy=one_device", "--jit_compile=false")[0]
+    other, printed = trained("all", "--strategy=mirrored")
     assert "gradients added up by nccl" in printed
     assert np.median(gaps(one, other)) < 1e-5
 

@@ -240,6 +240,7 @@ def test_round_trip_through_a_keras_file(tmp_path):
 REPLICAS = """
 import sys
 import numpy as np, tensorflow as tf
+tf.config.set_visible_devices([], "GPU")
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from tests.networks.test_normalization import FusedBatchNormalization, batches, make

@@ -3,6 +3,7 @@
 import dataclasses
 import fcntl
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from gan_keras.cli import train
 from gan_keras.config import config as configs
 from gan_keras.game import augmentation
 from tests import workers
-from tests.conftest import SMALL
+from tests.conftest import ON_CPU, SMALL
 from tests.forks import ours
 
 MAXOUT = (
@@ -229,7 +230,7 @@ def by_one_device(tmp_path_factory):
 def test_two_devices_do_what_one_does(tmp_path, program, by_one_device):
     """MirroredStrategy with half the batch each, many steps per call, as on several GPUs."""
     flags = (*SMALL, "--steps=20", "--virtual_devices=2")
-    two = program("train", *flags, f"--workdir={tmp_path / 'two'}")
+    two = program("train", *flags, f"--workdir={tmp_path / 'two'}", env={**os.environ, **ON_CPU})
     assert two.returncode == 0, two.stderr
     assert (
         "devices: 2 CPU replicas (MirroredStrategy, --strategy=mirrored for --virtual_devices=2), "
