@@ -20,7 +20,9 @@ class Loop(fitting.Players):
         config = configs.from_preset(**workload.overrides(**(fields or {})))
         devices.prepare(config)
         strategy = strategies.build(config.strategy, config.batch_size)
-        jit_compile, _ = devices.choose_jit_compile(config.jit_compile, strategy)
+        jit_compile, _ = devices.choose_jit_compile(
+            config.jit_compile, strategy, config.deterministic
+        )
         with strategy.scope():
             self.gan = training.build(config, jit_compile=jit_compile)
         self.generator, self.discriminator = self.gan.generator, self.gan.discriminator

@@ -22,8 +22,13 @@ FROM_ROOT = {"cwd": ROOT, "capture_output": True, "text": True}
 READY = "ready"  # What a process prints that waits for its turn.
 TURNS = "BENCHMARKS_GIVE_TURNS"  # Set where somebody reads that.
 SHOWN_LINES = 20  # Of what a process printed before it failed.
-# Set for all alike; TensorFlow's notices would bury the one line that is wanted.
-ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+# Set for all alike. TensorFlow's notices would bury the one line that is wanted; and those that are
+# ready together share the memory of a GPU.
+ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "KERAS_BACKEND": "tensorflow",
+}
 
 
 def measure(function, **arguments):

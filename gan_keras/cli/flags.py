@@ -1,6 +1,8 @@
 """What all commands share: reading flags, and telling a user's mistake in one line."""
 
 import contextlib
+import ctypes
+import importlib.util
 import logging
 import os
 import re
@@ -8,6 +10,7 @@ import resource
 import signal
 import sys
 import tempfile
+from pathlib import Path
 
 from absl import flags
 
@@ -203,6 +206,18 @@ def _reports():
         library.propagate = before[1]
 
 
+def _load_cusolver():
+    """Loads cuSOLVER as `tensorflow[and-cuda]` brings it, where TensorFlow 2.21 does not look.
+
+    Without it TensorFlow uses no GPU. Once loaded, it is found by its name.
+    """
+    package = importlib.util.find_spec("nvidia")
+    for folder in package.submodule_search_locations if package else ():
+        for library in Path(folder, "cusolver", "lib").glob("libcusolver.so.*"):
+            with contextlib.suppress(OSError):  # TensorFlow then goes on without a GPU.
+                ctypes.CDLL(str(library))
+
+
 def import_tensorflow():
     """Reports that TensorFlow starts, and imports it without its own notices.
 
@@ -220,6 +235,7 @@ def import_tensorflow():
     os.environ["KERAS_BACKEND"] = "tensorflow"
     # A card's memory as it is needed: training, scores and a server can share one.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    _load_cusolver()
     sys.stderr.flush()
     visible = os.dup(2)
     try:

@@ -19,14 +19,14 @@ def loop(gan):
     average of the generator's weights is part of the compiled step.
 
     Args:
-        gan: A compiled GAN, in a strategy with one replica.
+        gan: A compiled GAN, in a strategy for one device.
 
     Raises:
-        ValueError: several replicas share the step, between which XLA cannot add anything up.
+        ValueError: the strategy is for replicas.
     """
     strategy = gan.distribute_strategy
-    if strategy.num_replicas_in_sync > 1:
-        raise ValueError("jit_compile=True: needs a strategy with one replica")
+    if is_for_replicas(strategy):
+        raise ValueError("jit_compile=True: needs a strategy for one device")
     names = []  # Of the checks, known once the step is traced.
 
     @tf.function(jit_compile=True, reduce_retracing=True)
@@ -65,6 +65,15 @@ def loop(gan):
         return gan.get_metrics_result()
 
     return run_steps
+
+
+def is_for_replicas(strategy):
+    """Whether gradients are added up within a step, which XLA cannot do.
+
+    A strategy for replicas does so where it has only one, too.
+    """
+    for_replicas = (tf.distribute.MirroredStrategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return strategy.num_replicas_in_sync > 1 or isinstance(strategy, for_replicas)
 
 
 def variables(gan):

@@ -6,6 +6,7 @@ Reference: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
 import keras
 import tensorflow as tf
 from keras import layers
+from tensorflow.python.framework.config import is_op_determinism_enabled
 
 
 @keras.saving.register_keras_serializable(package="gan_keras")
@@ -18,8 +19,9 @@ class FusedBatchNormalization(layers.BatchNormalization):
     `tf.train.Checkpoint` of a network with one layer restores into a network with the other.
 
     What the operator cannot do is left to Keras: float64, ranks other than 2 and 4, axes other
-    than the last, masks, renormalisation, no gamma or no beta; and training that is
-    `synchronized` over several replicas, where the statistics are the global batch's.
+    than the last, masks, renormalisation, no gamma or no beta; training that is `synchronized`
+    over several replicas, where the statistics are the global batch's; and inference where
+    operators have to be deterministic.
     """
 
     def call(self, inputs, training=None, mask=None):
@@ -55,6 +57,8 @@ class FusedBatchNormalization(layers.BatchNormalization):
             and self.center
             and not getattr(self, "renorm", False)  # Older versions of Keras have none.
             and not (training and self.synchronized and replicas > 1)
+            # The gradient of normalising by averages has no deterministic form on GPUs.
+            and (training or not is_op_determinism_enabled())
         )
 
     def _move(self, average, value):

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from gan_keras.distribution import strategy as strategies
 from gan_keras.errors import UsageError, UserError, memory_reported
+from gan_keras.game import compiled_step
 
 # TensorFlow's own: without it the first process takes all of a card's memory.
 ALLOW_GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
@@ -25,26 +26,32 @@ def prepare(config):
         tf.config.experimental.enable_op_determinism()
 
 
-def choose_jit_compile(wanted, strategy):
+def choose_jit_compile(wanted, strategy, deterministic=False):
     """Returns whether XLA compiles the training step, and why.
 
     Args:
         wanted: `auto`, `true` or `false`.
         strategy: The run's strategy.
+        deterministic: Whether only deterministic operators are used.
 
     Raises:
-        UsageError: several replicas would share a compiled step.
+        UsageError: replicas would share a compiled step, be it one alone, or it would have to be
+            deterministic.
     """
-    replicas = strategy.num_replicas_in_sync
-    if replicas > 1 and wanted == "true":
-        raise UsageError(
-            f"--jit_compile=true: is for one device, and {replicas} replicas add up their "
-            "gradients within a step; use auto, or --strategy=one_device"
-        )
-    if wanted != "auto":
-        return wanted == "true", "as asked for"
-    if replicas > 1:
-        return False, "several replicas add up their gradients within a step"
+    if wanted == "false":
+        return False, "as asked for"
+    if compiled_step.is_for_replicas(strategy):
+        against, remedy = "replicas add up their gradients within a step", "--strategy=one_device"
+    elif deterministic:
+        against, remedy = "Keras compiles no deterministic step", "--nodeterministic"
+    else:
+        against = None
+    if wanted == "true":
+        if against:
+            raise UsageError(f"--jit_compile=true: {against}; use auto, or {remedy}")
+        return True, "as asked for"
+    if against:
+        return False, against
     if strategies.kind(strategy) == "GPU":
         return True, "one GPU"
     return False, "a CPU is slower by it"

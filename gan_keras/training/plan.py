@@ -65,7 +65,9 @@ def make_plan(config, workdir, last=None):
         config.virtual_devices,
         config.cluster_timeout,
     )
-    jit_compile, why_jit_compile = devices.choose_jit_compile(config.jit_compile, strategy)
+    jit_compile, why_jit_compile = devices.choose_jit_compile(
+        config.jit_compile, strategy, config.deterministic
+    )
     return Plan(
         dataclasses.replace(config, mixed_precision=chosen),
         workdir,

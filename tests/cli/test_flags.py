@@ -1,6 +1,7 @@
 """Reading flags, and one line for a user's mistake."""
 
 import configparser
+import ctypes
 import os
 import signal
 import subprocess
@@ -197,3 +198,16 @@ print(sorted(heavy & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_cusolver_is_loaded_where_tensorflow_does_not_look(monkeypatch, tmp_path):
+    """Of `tensorflow[and-cuda]`; a file that is no library keeps nobody from going on."""
+    library = tmp_path / "nvidia" / "cusolver" / "lib" / "libcusolver.so.11"
+    library.parent.mkdir(parents=True)
+    library.touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "nvidia", raising=False)
+    asked, load = [], ctypes.CDLL
+    monkeypatch.setattr(ctypes, "CDLL", lambda path: asked.append(path) or load(path))
+    flags.import_tensorflow()
+    assert asked == [str(library)]

@@ -34,3 +34,20 @@ def test_a_lone_row_has_the_bytes_that_it_has_in_a_batch(classes):
     for size in (1, 2, 3, 4):
         apart = [made(slice(n, n + size)) for n in range(0, 12, size)]
         assert_array_equal(np.concatenate(apart), together)
+
+
+def test_what_goes_row_by_row_does_not_wait_for_a_gpu():
+    """There each row of a loop takes as long as a batch."""
+    latents, label = keras.Input((4,)), keras.Input((), dtype="int64")
+    x = layers.Concatenate()([latents, layers.Embedding(2, 2)(label)])
+    images = layers.Reshape((2, 2, 1))(layers.Dense(4)(x))
+    served = Served(keras.Model([latents, label], images), "normal", classes=("a", "b"))
+    for name in (
+        contract.SEED_LATENTS_SIGNATURE,
+        contract.SAMPLE_SIGNATURE,
+        contract.PNG_SIGNATURE,
+    ):
+        graph = served.signatures()[name].get_concrete_function().graph
+        loops = [operation for operation in graph.get_operations() if "While" in operation.type]
+        assert loops
+        assert all("CPU:0" in operation.device for operation in loops)

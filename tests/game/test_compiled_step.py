@@ -125,12 +125,12 @@ def test_a_step_that_float16_leaves_out_is_left_out():
 
 
 def test_replicas_cannot_share_it():
-    class Two:
-        num_replicas_in_sync = 2
-
-    gan = type("Gan", (), {"distribute_strategy": Two})
-    with pytest.raises(ValueError, match="one replica"):
-        compiled_step.loop(gan)
+    """Nor can one that a strategy for many has: at its first update it would fail."""
+    two = type("Two", (), {"num_replicas_in_sync": 2})
+    for strategy in (two, tf.distribute.MirroredStrategy(["CPU:0"])):
+        gan = type("Gan", (), {"distribute_strategy": strategy})
+        with pytest.raises(ValueError, match="for one device"):
+            compiled_step.loop(gan)
 
 
 def test_it_is_saved_with_the_model():

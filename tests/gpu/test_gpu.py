@@ -76,10 +76,9 @@ def test_a_gpu_trains_as_a_cpu_does(trained):
     assert np.median(gaps(one, other)) < 1e-5
 
 
-@pytest.mark.parametrize("xla", ["true", "false"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
-def test_deterministic_runs_are_bit_identical(trained, precision, xla):
-    flags = ("--deterministic", f"--mixed_precision={precision}", f"--jit_compile={xla}")
+def test_deterministic_runs_are_bit_identical(trained, precision):
+    flags = ("--deterministic", f"--mixed_precision={precision}")
     one, other = (trained(each, *flags, "--strategy=one_device")[0] for each in ("one", "other"))
     assert not gaps(one, other).any()
 
@@ -91,6 +90,14 @@ def test_a_run_on_all_cards_is_that_of_one(trained, cards):
     other, printed = trained("all", "--strategy=mirrored")
     assert "gradients added up by nccl" in printed
     assert np.median(gaps(one, other)) < 1e-5
+
+
+def test_a_strategy_for_many_trains_on_one_card(trained):
+    flags = ("--strategy=mirrored", "--batch_size=16")
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "0"}
+    _, printed = trained("mirrored", *flags, env=environment)
+    assert "1 GPU replica (MirroredStrategy)" in printed
+    assert "not compiled by XLA (replicas add up" in printed
 
 
 def test_a_second_process_finds_room_beside_a_first(trained, program):

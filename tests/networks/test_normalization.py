@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from gan_keras import networks
 from gan_keras.data.pipeline import untuned
 from gan_keras.game.gan import GAN
+from gan_keras.networks import normalization
 from gan_keras.networks.normalization import FusedBatchNormalization
 
 # The unit roundoffs of the formats: half of what lies between 1 and the number after it.
@@ -235,6 +236,25 @@ def test_round_trip_through_a_keras_file(tmp_path):
         assert type(a) is type(b)
         assert a.get_config() == b.get_config()
     assert_array_equal(loaded(latents), generator(latents))
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_deterministic_inference_has_a_gradient_on_gpus(deterministic, monkeypatch):
+    """TensorFlow has no deterministic kernel there for the fused operator's."""
+    monkeypatch.setattr(normalization, "is_op_determinism_enabled", lambda: deterministic)
+    layer = make(FusedBatchNormalization, (24, 12))
+
+    @tf.function
+    def gradient(x, training):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, training=training)
+        return tape.gradient(y, x)
+
+    for training, fused in ((True, True), (False, not deterministic)):
+        graph = gradient.get_concrete_function(tf.TensorSpec((24, 12)), training).graph
+        kinds = {operation.type for operation in graph.get_operations()}
+        assert ("FusedBatchNormGradV3" in kinds) is fused
 
 
 REPLICAS = """

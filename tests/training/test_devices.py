@@ -18,6 +18,10 @@ def strategy(kind, replicas=1):
     return SimpleNamespace(num_replicas_in_sync=replicas, extended=extended, cluster_resolver=None)
 
 
+def one_mirror():
+    return tf.distribute.MirroredStrategy(["CPU:0"])
+
+
 @pytest.fixture
 def machine(monkeypatch):
     """Sets the compute capabilities of the GPUs that TensorFlow answers with."""
@@ -39,9 +43,9 @@ def machine(monkeypatch):
     ("wanted", "kind", "replicas", "chosen", "why"),
     [
         ("auto", "GPU", 1, True, "one GPU"),
-        ("auto", "GPU", 2, False, "several replicas"),
+        ("auto", "GPU", 2, False, "add up"),
         ("auto", "CPU", 1, False, "slower"),
-        ("auto", "CPU", 4, False, "several replicas"),
+        ("auto", "CPU", 4, False, "add up"),
         ("true", "CPU", 1, True, "as asked for"),
         ("false", "GPU", 1, False, "as asked for"),
         ("false", "GPU", 8, False, "as asked for"),
@@ -53,9 +57,20 @@ def test_where_xla_compiles_the_step(wanted, kind, replicas, chosen, why):
     assert why in reason
 
 
-def test_xla_is_refused_where_replicas_add_up():
-    with pytest.raises(UsageError, match=r"^--jit_compile=true: .* 2 replicas .* use auto"):
-        devices.choose_jit_compile("true", strategy("GPU", 2))
+@pytest.mark.parametrize("made", [lambda: strategy("GPU", 2), one_mirror], ids=["two", "one"])
+def test_xla_is_refused_where_replicas_add_up(made):
+    """Also by one replica of a strategy for many: it synchronises with itself."""
+    with pytest.raises(UsageError, match=r"^--jit_compile=true: .* add up .* --strategy=one_d"):
+        devices.choose_jit_compile("true", made())
+    chosen, why = devices.choose_jit_compile("auto", made())
+    assert not chosen
+    assert "add up" in why
+
+
+def test_xla_compiles_nothing_deterministic():
+    with pytest.raises(UsageError, match=r"^--jit_compile=true: .*; use auto, or --nodetermin"):
+        devices.choose_jit_compile("true", strategy("GPU"), deterministic=True)
+    assert not devices.choose_jit_compile("auto", strategy("GPU"), deterministic=True)[0]
 
 
 @pytest.mark.parametrize(
@@ -195,9 +210,17 @@ def test_commands_let_memory_grow_unless_told_otherwise(monkeypatch):
         assert devices.os.environ[devices.ALLOW_GROWTH] == kept
 
 
-def test_a_run_by_xla_and_deterministic_operators(program, tmp_path):
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--jit_compile=true", "compiled by XLA (as asked for)"),
+        ("--deterministic", "deterministic operators only"),
+    ],
+)
+def test_a_run_by_xla_or_deterministic_operators(flag, said, program, tmp_path):
     flags = (*SMALL, "--network=mlp", "--steps=3", f"--workdir={tmp_path / 'run'}")
-    done = program("train", *flags, "--jit_compile=true", "--deterministic")
+    done = program("train", *flags, flag)
     assert done.returncode == 0, done.stderr
-    assert "compiled by XLA (as asked for), deterministic operators only\n" in done.stdout
+    assert not done.stderr
+    assert f", {said}\n" in done.stdout
     assert "trained to step 3" in done.stdout
