@@ -12,11 +12,12 @@ ENOUGH = 1_000
 AUGMENTATION, TARGET = "color,translation", 0.6
 
 
-def choose(survey):
+def choose(survey, held_out=0):
     """Chooses what the pictures decide; the rest is the preset's, `pictures`.
 
     Args:
         survey: What is in the folder, a `data.survey.Survey`.
+        held_out: How many of its pictures are not trained on.
 
     Returns:
         Dict from a field to its value and the reason, in words for a person.
@@ -31,7 +32,7 @@ def choose(survey):
         "image_size": (fitting[-1], size),
         "channels": (3 if survey.coloured else 1, colours),
         "conditional": _conditional(survey.classes),
-        **_augmentation(survey.count),
+        **_augmentation(survey.count - held_out),
     }
 
 

@@ -47,6 +47,8 @@ def loop(gan):
 
     def checked_step(batch):
         first, finite = strategy.run(step, args=(batch,))
+        with tf.device("CPU:0"):  # At once: the host would ask a GPU for each check.
+            first, finite = tf.identity_n([first, finite])
         passed = []
         # One after the other: what is not finite in D is not finite in G either.
         for i, name in enumerate(names):

@@ -120,14 +120,19 @@ def test_a_process_returns_what_the_function_does():
     assert processes.measure("benchmarks.machine.warning", load=0.3, cores=2) is None
 
 
+def taking_its_turn():
+    processes.turn()
+    return {"steps": 1}
+
+
 def test_processes_get_ready_together_and_measure_in_turn():
-    product = {"name": "bound-float32", "side": 8, "seconds": 0.01, "warm_up": 0.0}
-    prepared = [processes.Prepared("benchmarks.train.measure", **product) for _ in range(2)]
+    function = "tests.benchmarks.test_rounds.taking_its_turn"
+    prepared = [processes.Prepared(function) for _ in range(2)]
     for each in prepared:
         assert each.wait().lines == [f"{processes.READY}\n"]
         assert each.process.poll() is None
     first, second = prepared
-    assert first.measure()["steps"] > 0
+    assert first.measure() == {"steps": 1}
     second.process.stdin.close()
     assert second.process.wait(60)  # Nobody is left who could give it its turn.
     second.process.stdout.close()

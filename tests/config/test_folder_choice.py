@@ -59,3 +59,11 @@ def test_few_pictures_are_augmented(count, augmented):
     assert bool(values(count=count)["augment"]) is augmented
     assert bool(values(count=count)["augment_target"]) is augmented
     from_preset("pictures", dataset="folder:/x", **values(count=count))
+
+
+def test_pictures_that_are_held_out_do_not_count():
+    found = Survey(count=2_300, side=64, looked_at=9, coloured=9, classes={})
+    assert not folder_choice.choose(found)["augment"][0]
+    value, reason = folder_choice.choose(found, held_out=2_000)["augment"]
+    assert value
+    assert reason.startswith("300 pictures are few")

@@ -69,6 +69,9 @@ def test_training_chooses_by_the_folder_and_says_why(grey, classes, tmp_path, mo
     assert "chose --image_size=64: the largest of 16, 28, 32, 64" in printed
     assert "chose --conditional: 2 sub-folders, each with 10 pictures or more" in printed
 
+    config_of(f"--dataset=folder:{classes}", "--held_out=12")
+    assert "chose --augment=color,translation: 10 pictures are few" in capsys.readouterr().out
+
     config, workdir = config_of("--dataset=folder:grey")
     assert workdir == "runs/grey"
     assert (config.image_size, config.channels, config.conditional) == (32, 1, False)

@@ -154,6 +154,7 @@ def test_config_file_is_the_resolved_configuration(small_run):
         "latent_dim": 8,
         "batch_size": 16,
         "mixed_precision": "float32",
+        "tf32": False,
         "steps": 30,
         "log_every": 10,
         "sample_every": 10,
