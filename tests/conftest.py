@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.forks import Forks
+
 # Before TensorFlow is imported by any test.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -47,6 +49,14 @@ LABELLED = (
 def root():
     """The checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory):
+    """Runs commands and scripts as processes that need not import TensorFlow; of `tests.forks`."""
+    launcher = Forks(tmp_path_factory.mktemp("forks"))
+    yield launcher
+    launcher.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
-"""Commands in processes of their own that do not each import TensorFlow.
+"""Commands and scripts in processes of their own that do not each import TensorFlow.
 
-One process imports and then forks a child per command: TensorFlow survives a fork as long as
-nothing was computed before it. What a command does, how it is killed and what it leaves are those
-of a process that was started anew.
+One process imports and then forks a child for each: TensorFlow survives a fork as long as nothing
+was computed before it. What a command does, how it is killed and what it leaves are those of a
+process that was started anew.
 """
 
 import contextlib
@@ -40,7 +40,12 @@ for line in sys.stdin:
             tf.config.set_logical_device_configuration(cpu, [one] * order["devices"])
         status = 99
         try:
-            status = globals()[order["name"]].run(order["arguments"])
+            if "script" in order:
+                sys.argv = ["-c", *order["arguments"]]
+                exec(compile(order["script"], "<script>", "exec"), {"__name__": "__main__"})
+                status = 0
+            else:
+                status = globals()[order["name"]].run(order["arguments"])
         except BaseException:
             import traceback
             traceback.print_exc()
@@ -80,7 +85,19 @@ class Forks:
 
     def start(self, name, *arguments, devices=1):
         """Starts a command by the name of its module."""
-        order = {"name": name, "arguments": [*map(str, arguments)], "devices": devices}
+        self._order(arguments, name=name, devices=devices)
+
+    def script(self, script, *arguments):
+        """Runs a script in Python with arguments; returns what it printed.
+
+        It may `set_visible_devices` and make devices of the CPU.
+        """
+        self._order(arguments, script=script, devices=1)
+        assert self.wait() == 0, self.err.read_text()
+        return self.out.read_text()
+
+    def _order(self, arguments, **order):
+        order |= {"arguments": [*map(str, arguments)]}
         for path in (self.out, self.err):
             path.write_text("")
         order |= {"out": str(self.out), "err": str(self.err)}

@@ -276,7 +276,7 @@ def test_serves_a_configuration_file_until_ctrl_c(start, tmp_path, exports):
     assert process.lines[-2] == "stopped"
 
 
-@pytest.mark.parametrize("lost", ["closed", "full"])
+@pytest.mark.parametrize("lost", [pytest.param("closed", marks=pytest.mark.faults), "full"])
 def test_neither_a_lost_log_nor_a_dead_disk_keeps_it_from_answering_and_ending(
     tmp_path, exports, lost
 ):

@@ -7,6 +7,7 @@ import sys
 import textwrap
 
 import numpy as np
+import pytest
 
 PREPARE = """
     import json, sys
@@ -20,6 +21,7 @@ PREPARE = """
         return batches.Images("numbered", storage.Memory(number))
 
     def two_devices():
+        tf.config.set_visible_devices([], "GPU")
         two = [tf.config.LogicalDeviceConfiguration()] * 2
         tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
 
@@ -52,10 +54,14 @@ PREPARE = """
 """
 
 
+def script(code):
+    return textwrap.dedent(PREPARE) + textwrap.dedent(code)
+
+
 def start(code, *arguments, **environment):
     import os
 
-    code = textwrap.dedent(PREPARE) + textwrap.dedent(code)
+    code = script(code)
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         stdout=subprocess.PIPE,
@@ -71,18 +77,21 @@ def answer(process):
     return json.loads(out.splitlines()[-1])
 
 
-def test_mirrored_replicas_share_each_batch_in_order():
-    process = start("""
-        two_devices()
-        strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-        print(json.dumps([[rows(strategy, k), whole(k)] for k in (1, 3)]))
-    """)
-    for shared, whole in answer(process):
+def test_mirrored_replicas_share_each_batch_in_order(forks):
+    printed = forks.script(
+        script("""
+            two_devices()
+            strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+            print(json.dumps([[rows(strategy, k), whole(k)] for k in (1, 3)]))
+        """)
+    )
+    for shared, whole in json.loads(printed):
         together = np.array(shared)  # (step, batch, replica, row)
         assert together.shape[2:] == (2, 4)
         np.testing.assert_array_equal(together.reshape(*together.shape[:2], 8), whole)
 
 
+@pytest.mark.faults
 def test_workers_of_two_devices_share_each_batch_in_order():
     """A worker has one CPU in TensorFlow, and as many GPUs as there are: here it has two CPUs."""
     with socket.create_server(("127.0.0.1", 0)) as a, socket.create_server(("127.0.0.1", 0)) as b:

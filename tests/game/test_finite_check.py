@@ -1,8 +1,5 @@
 """A step that is not finite: nothing of it reaches a weight, and it is named."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -170,11 +167,8 @@ print("same")
 """
 
 
-def test_both_replicas_stop_when_one_is_sick(root):
-    done = subprocess.run(
-        [sys.executable, "-c", REPLICAS], capture_output=True, text=True, cwd=root
-    )
-    assert done.stdout.splitlines() == ["d_loss 3", "same"], done.stderr
+def test_both_replicas_stop_when_one_is_sick(forks):
+    assert forks.script(REPLICAS).splitlines() == ["d_loss 3", "same"]
 
 
 def test_a_run_that_diverges_ends_with_one_line_and_its_last_good_checkpoint(tmp_path, capsys):

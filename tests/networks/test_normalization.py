@@ -1,8 +1,6 @@
 """The fused layer against Keras' own: values, gradients, statistics, checkpoints, replicas."""
 
 import inspect
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -291,11 +289,9 @@ np.savez(sys.argv[1], **{
 """
 
 
-def test_two_replicas_have_the_statistics_of_the_whole_batch(tmp_path, root):
+def test_two_replicas_have_the_statistics_of_the_whole_batch(tmp_path, forks):
     """Half of each batch each, against Keras' layer with all of it on one device."""
-    command = [sys.executable, "-c", REPLICAS, str(tmp_path / "results.npz")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=root)
-    assert done.returncode == 0, done.stderr
+    forks.script(REPLICAS, tmp_path / "results.npz")
     two = np.load(tmp_path / "results.npz")
     pairs = list(batches(SHAPES[1], 1, 2, "float32"))
     exact = train(make(layers.BatchNormalization, SHAPES[1], "float64"), pairs)

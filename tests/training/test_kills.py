@@ -6,23 +6,15 @@ how fast the machine is. `tests/faults/test_kills.py` has many of them.
 
 import random
 
-import pytest
 import tensorflow as tf
 
 from gan_keras.exporting import contract
 from tests.conftest import SMALL
-from tests.forks import Forks, ours
+from tests.forks import ours
 from tests.training.test_run import assert_same
 
 # More steps than there is time for: it is at work whenever it is killed.
 ENDLESS = ("--log_every=4", "--sample_every=4", "--checkpoint_every=2", "--steps=100000000")
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory):
-    launcher = Forks(tmp_path_factory.mktemp("forks"))
-    yield launcher
-    launcher.close()
 
 
 def train_through_kills(forks, folder, flags, kills, seed, devices=1):

@@ -1,7 +1,6 @@
 """Runs with labels: resumed exactly, on two devices as on one, and what they leave."""
 
 import json
-import os
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from gan_keras import checkpoints, networks, training
 from gan_keras import config as configs
 from gan_keras.cli import train
 from gan_keras.evaluation.judge import generate
-from tests.conftest import LABELLED, ON_CPU
+from tests.conftest import LABELLED
 
 # All that is beside the labels: penalties, a cosine and an average are the preset's.
 BESIDE = ("--generator_loss=relativistic", "--augment=color,translation,cutout", "--flip")
@@ -59,11 +58,10 @@ def test_its_generator_is_given_labels_to_be_judged(run):
     np.testing.assert_array_equal(pictures, generate(generator, config.prior, 9, seed=3))
 
 
-def test_two_devices_do_what_one_does(run, tmp_path, program):
+def test_two_devices_do_what_one_does(run, tmp_path, forks):
     """As of runs without labels: Adam amplifies rounding, up to its rate where nothing else is."""
     flags = (*LABELLED, *BESIDE, "--steps=20", "--virtual_devices=2", f"--workdir={tmp_path}")
-    done = program("train", *flags, env={**os.environ, **ON_CPU})
-    assert done.returncode == 0, done.stderr
+    assert forks.run("train", *flags, devices=2) == 0, forks.err.read_text()
     one, two = (tf.train.load_checkpoint(str(each / "checkpoints")) for each in (run, tmp_path))
     rate = configs.load(run).learning_rate
     distances = np.concatenate(

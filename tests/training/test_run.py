@@ -3,7 +3,6 @@
 import dataclasses
 import fcntl
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from gan_keras.cli import train
 from gan_keras.config import config as configs
 from gan_keras.game import augmentation
 from tests import workers
-from tests.conftest import ON_CPU, SMALL
+from tests.conftest import SMALL
 from tests.forks import ours
 
 MAXOUT = (
@@ -228,14 +227,14 @@ def by_one_device(tmp_path_factory):
     return workdir
 
 
-def test_two_devices_do_what_one_does(tmp_path, program, by_one_device):
+def test_two_devices_do_what_one_does(tmp_path, forks, by_one_device):
     """MirroredStrategy with half the batch each, many steps per call, as on several GPUs."""
     flags = (*SMALL, "--steps=20", "--virtual_devices=2")
-    two = program("train", *flags, f"--workdir={tmp_path / 'two'}", env={**os.environ, **ON_CPU})
-    assert two.returncode == 0, two.stderr
+    status = forks.run("train", *flags, f"--workdir={tmp_path / 'two'}", devices=2)
+    assert status == 0, forks.err.read_text()
     assert (
         "devices: 2 CPU replicas (MirroredStrategy, --strategy=mirrored for --virtual_devices=2), "
-        "8 of 16 examples each, gradients added up by ring" in two.stdout
+        "8 of 16 examples each, gradients added up by ring" in forks.out.read_text()
     )
     assert_close(by_one_device, tmp_path / "two")
 
