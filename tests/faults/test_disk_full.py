@@ -6,11 +6,9 @@ import subprocess
 import pytest
 
 from tests.conftest import SMALL
-from tests.training import test_kills
 from tests.training.test_run import assert_same
 
 pytestmark = pytest.mark.faults
-forks = test_kills.forks
 
 OFTEN = ("--log_every=2", "--sample_every=6", "--checkpoint_every=4", "--steps=24")
 ROOM = 64 * 1024  # KiB: more than anything here needs.

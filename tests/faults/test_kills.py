@@ -20,7 +20,6 @@ from tests.training.test_run import assert_same
 KILLS = int(os.environ.get("GAN_KERAS_KILLS", "200"))
 # Seconds for each kill, but more on a machine that does other things.
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600 + 120 * KILLS)]
-forks = test_kills.forks
 PICTURES = 4000
 
 

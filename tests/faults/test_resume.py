@@ -6,7 +6,6 @@ from gan_keras.config import config as configs
 from tests.training import test_kills
 
 pytestmark = pytest.mark.faults
-forks = test_kills.forks
 
 # Small, and with data that need no network; what makes a preset another one stays.
 PICTURES = ("--dataset=digits", "--image_size=16", "--channels=1", "--held_out=0", "--width=40")
