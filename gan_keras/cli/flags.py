@@ -212,7 +212,7 @@ def _load_cusolver():
     Without it TensorFlow uses no GPU. Once loaded, it is found by its name.
     """
     package = importlib.util.find_spec("nvidia")
-    for folder in package.submodule_search_locations if package else ():
+    for folder in (package and package.submodule_search_locations) or ():
         for library in Path(folder, "cusolver", "lib").glob("libcusolver.so.*"):
             with contextlib.suppress(OSError):  # TensorFlow then goes on without a GPU.
                 ctypes.CDLL(str(library))
