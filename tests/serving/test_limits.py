@@ -58,7 +58,7 @@ def small(models):
 @pytest.fixture(scope="module")
 def hasty(models):
     """A server that gives up at once."""
-    with serving(*models, limits=Limits(seconds=0.2)) as running:
+    with serving(*models, limits=Limits(seconds=0.2, body_seconds=2)) as running:
         yield running
 
 
