@@ -133,8 +133,8 @@ class Config:
     )
     augment_target: float = _flag(
         0.0,
-        "0: that is always done. Above, as 0.6: with a probability that rises from 0 while D is "
-        "surer of real images, by the mean sign of its answers, than this.",
+        "0: that is always done. Above, as 0.6: with a probability, 0 to 0.8, that rises while "
+        "D is surer of real images, by the mean sign of its answers, than this.",
         least=0.0,
         below=1.0,
     )

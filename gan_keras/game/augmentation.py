@@ -13,9 +13,12 @@ import tensorflow as tf
 TRANSLATION = 1 / 8  # Of the side, at most, in either direction.
 CUTOUT = 1 / 2  # Side of the square, as a share of the image's.
 NUMBERS = 10  # Uniform ones that an image takes, whatever is done to it.
-# Real images in which the probability goes from 0 to 1, if it only rises. Karras et al. take 500
-# thousand, and 100 thousand where a run is short.
+# Real images in which the probability would go from 0 to 1, if it only rises. Karras et al. take
+# 500 thousand, and 100 thousand where a run is short.
 RISE = 100_000
+# The most that the adaptive probability becomes: where hardly a real image is seen as it is, G
+# makes augmented ones (Karras et al., section 2.2).
+MOST = 0.8
 
 
 @keras.saving.register_keras_serializable(package="gan_keras")
@@ -28,7 +31,7 @@ class Augmentation(keras.layers.Layer):
             sure D is of real images (`adapt`), of which E[sign] is kept at this.
 
     Attributes:
-        probability: The adaptive probability, a float32 variable in [0, 1]; None without target.
+        probability: The adaptive probability, a float32 variable in [0, MOST]; None without target.
     """
 
     def __init__(self, kinds=(), target=0.0, **kwargs):
@@ -84,7 +87,7 @@ class Augmentation(keras.layers.Layer):
             signs = context.all_reduce(tf.distribute.ReduceOp.MEAN, signs)
         count = tf.cast(tf.shape(d_real)[0] * context.num_replicas_in_sync, tf.float32)
         moved = self.probability.value + tf.sign(signs - self.target) * count / RISE
-        self.probability.assign(tf.clip_by_value(moved, 0.0, 1.0))
+        self.probability.assign(tf.clip_by_value(moved, 0.0, MOST))
 
     def get_config(self):
         return {**super().get_config(), "kinds": self.kinds, "target": self.target}
