@@ -93,9 +93,8 @@ def test_a_run_on_all_cards_is_that_of_one(trained, cards):
 
 
 def test_a_strategy_for_many_trains_on_one_card(trained):
-    flags = ("--strategy=mirrored", "--batch_size=16")
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "0"}
-    _, printed = trained("mirrored", *flags, env=environment)
+    _, printed = trained("mirrored", "--strategy=mirrored", env=environment)
     assert "1 GPU replica (MirroredStrategy)" in printed
     assert "not compiled by XLA (replicas add up" in printed
 
