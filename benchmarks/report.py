@@ -8,8 +8,10 @@ same drift, which their ratio does not have.
 numbers.
 """
 
+import contextlib
 import json
 import statistics
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -87,8 +89,8 @@ def caption(rounds):
     return f"Median (least–most) of {len(rounds)} rounds; ratios are of measurements of one round."
 
 
-def write(output, document, beside=None):
-    """Writes the results: `output`, and beside it other files, a dict from suffix to bytes.
+def check(output):
+    """Finds out before minutes pass whether `write` could, and leaves what is there.
 
     Raises:
         UsageError: `output` is not named as JSON, or cannot be written.
@@ -96,10 +98,27 @@ def write(output, document, beside=None):
     path = Path(output)
     if path.suffix != ".json":
         raise UsageError(f"--output={output}: the name must end in .json; the table is put beside")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _writing(output), tempfile.TemporaryFile(dir=path.parent):
+        pass
+
+
+def write(output, document, beside=None):
+    """Writes the results: `output`, and beside it other files, a dict from suffix to bytes.
+
+    Raises:
+        UsageError: `output` cannot be written.
+    """
+    path = Path(output)
+    with _writing(output):
         files.write(path, (json.dumps(document, indent=2) + "\n").encode())
         for suffix, data in (beside or {}).items():
             files.write(path.with_suffix(suffix), data)
+
+
+@contextlib.contextmanager
+def _writing(output):
+    try:
+        Path(output).parent.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
         raise UsageError(f"--output={output}: {error.strerror}; choose another file") from None

@@ -109,7 +109,7 @@ def _compare(benchmark, values):
     rounds = _kept(benchmark, output, chosen)
     document = {"benchmark": benchmark.name, "flags": chosen, "began": _now()}
     document |= {"machine": machine.announce(), "rounds": rounds}
-    report.write(output, document)  # What cannot be written is reported before minutes pass.
+    report.check(output)
     with tempfile.TemporaryDirectory() as folder:
         taking_part = benchmark(values, Path(folder))
         document["parts"] = taking_part.parts

@@ -104,10 +104,11 @@ def test_table():
 
 def test_where_results_may_go(tmp_path):
     with pytest.raises(UsageError, match=r"must end in \.json"):
-        report.write(tmp_path / "results.md", {})
+        report.check(tmp_path / "results.md")
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="--output="):
-        report.write(tmp_path / "file" / "results.json", {})
+    for way in (report.check, lambda output: report.write(output, {})):
+        with pytest.raises(UsageError, match="--output="):
+            way(tmp_path / "file" / "results.json")
 
 
 def test_a_process_that_fails_is_named(capsys):
@@ -210,6 +211,9 @@ def test_a_failure_loses_no_measurement(tmp_path, capsys):
     ]
     assert capsys.readouterr().err == "python -m benchmarks.toy: broke\n"
     assert not output.with_suffix(".md").exists()
+    kept = output.read_bytes()
+    assert runner.run(Toy, ["--fail=1", f"--output={output}"]) == 1
+    assert output.read_bytes() == kept
 
 
 def test_what_the_file_has_is_not_measured_again(tmp_path, capsys):
