@@ -64,7 +64,7 @@ def ours(errors):
     lines = errors.splitlines()
     if not importlib.metadata.version("tensorflow").startswith("2.20."):
         return lines
-    theirs = re.compile(r"WARNING: All log messages before absl|[WE]\d{4} .*\.cc:\d+\] ")
+    theirs = re.compile(r"WARNING: All log messages before absl|[IWE]\d{4} .*\.(cc|h):\d+\] ")
     return [line for line in lines if not theirs.match(line)]
 
 
