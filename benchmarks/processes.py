@@ -18,7 +18,6 @@ from gan_keras.cli import flags
 from gan_keras.errors import UserError
 
 ROOT = Path(__file__).parent.parent
-FROM_ROOT = {"cwd": ROOT, "capture_output": True, "text": True}
 READY = "ready"  # What a process prints that waits for its turn.
 TURNS = "BENCHMARKS_GIVE_TURNS"  # Set where somebody reads that.
 SHOWN_LINES = 20  # Of what a process printed before it failed.

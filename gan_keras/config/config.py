@@ -171,7 +171,8 @@ class Config:
     tf32: bool = _flag(True, "Whether GPUs multiply float32 in TF32, 10 bits instead of 23.")
     jit_compile: str = _flag(
         "auto",
-        "Whether XLA compiles the training step. auto: where one GPU trains.",
+        "Whether XLA compiles the training step. auto: where one GPU trains, and not "
+        "--deterministic.",
         choices=JIT_COMPILE,
     )
     deterministic: bool = _flag(
