@@ -1,5 +1,6 @@
 """`gan-keras-classifier`: trains the classifier whose features judge a run's images."""
 
+import dataclasses
 import shlex
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from gan_keras.cli import flags
 from gan_keras.errors import UsageError
 
 PROGRAM = "gan-keras-classifier"
+OF_IMAGES = ("image_size", "channels")
 SUMMARY = (
     "Trains a small classifier on a data set's own labels, without a network. "
     "Evaluation compares real and generated images by its features."
@@ -39,7 +41,10 @@ def _define(values):
         ("channels", "1 for grey images, 3 for colour"),
     ):
         absl_flags.DEFINE_integer(
-            name, None, f"{text} (default: as the data set's preset).", flag_values=values
+            name,
+            None,
+            f"{text} (default: as a run on the data set has them).",
+            flag_values=values,
         )
     absl_flags.DEFINE_integer(
         "epochs",
@@ -66,14 +71,20 @@ def _classify(values):
     fields = {} if preset is None else configs.PRESETS[preset]
     given = {
         name: values[name].value
-        for name in ("dataset", "data_dir", "image_size", "channels", "seed")
+        for name in ("dataset", "data_dir", *OF_IMAGES, "seed")
         if values[name].value is not None
     }
-    of_images = {name: fields[name] for name in ("image_size", "channels") if name in fields}
+    of_images = {name: fields[name] for name in OF_IMAGES if name in fields}
     config = configs.Config(**{**of_images, **given})
     flags.import_tensorflow()
+    from gan_keras import data
+    from gan_keras.data import folder
     from gan_keras.evaluation import classifier
 
+    if config.dataset.startswith(folder.PREFIX):
+        chosen = configs.folder_choice.choose(data.survey(config.dataset))
+        of_folder = {name: chosen[name][0] for name in OF_IMAGES if name not in given}
+        config = dataclasses.replace(config, **of_folder)
     usual = classifier.default_path(config.dataset, config.image_size, config.channels)
     path = Path(values.output) if values.output else usual
     made = classifier.make(config, path, values.epochs)

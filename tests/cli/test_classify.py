@@ -2,7 +2,9 @@ import shlex
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from gan_keras import config as configs
 from gan_keras.cli import classify, flags
@@ -41,6 +43,17 @@ def test_sizes_default_to_those_that_presets_train(asked, dataset, size):
     ((config, path, epochs),) = asked
     assert (config.image_size, config.channels, epochs) == (size, 1, None)
     assert path == classifier.default_path(dataset, size, 1)
+
+
+def test_sizes_of_a_folder_are_those_of_a_run_on_it(asked, tmp_path):
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        for number in range(10):
+            pixels = np.random.default_rng(number).integers(256, size=(40, 40, 3), dtype="uint8")
+            Image.fromarray(pixels).save(tmp_path / label / f"{number}.png")
+    assert classify.run([f"--dataset=folder:{tmp_path}"]) == 0
+    assert classify.run([f"--dataset=folder:{tmp_path}", "--image_size=16"]) == 0
+    assert [(config.image_size, config.channels) for config, *_ in asked] == [(32, 3), (16, 3)]
 
 
 def test_what_is_printed(asked, capsys, tmp_path, monkeypatch):
