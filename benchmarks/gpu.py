@@ -17,7 +17,7 @@ ARITHMETIC = {
     "bfloat16": {"mixed_precision": "bfloat16"},
     "float16": {"mixed_precision": "float16"},
 }
-XLA = {"XLA": {"jit_compile": "true"}, "no XLA": {"jit_compile": "false"}}
+XLA = {"XLA": {"jit_compile": "true"}, "no-XLA": {"jit_compile": "false"}}
 STEPS_PER_CALL, BATCH_SIZES = (1, 8, 32), (128, 256, 512, 1024, 2048)
 SMALL_SIZE, LARGE_SIZES, LARGE = workload.SHAPE[0], (64, 128), "residual"
 PEERS = {
@@ -61,9 +61,13 @@ class Gpu(runner.Benchmark):
         images = str(folder / "images.npy")
         processes.measure("benchmarks.workload.save_images", path=images)
         timing = {"seconds": values.seconds, "warm_up": values.warm_up}
+        every = parts(timing, images)
+        for start in values.only:
+            if not any(name.startswith(start) for name in every):
+                raise UsageError(f"--only={start}: no part begins so; there are {', '.join(every)}")
         self.parts = {
             name: part
-            for name, part in parts(timing, images).items()
+            for name, part in every.items()
             if not values.only or name.startswith(tuple(values.only))
         }
         self.together, self.prepared = values.together, {}
@@ -100,7 +104,7 @@ class Gpu(runner.Benchmark):
 
 def bound_of(name):
     """Returns the name of the matrix product in the arithmetic of a part, if that has one."""
-    return f"bound {name.split(', ')[1]}" if ", " in name else None
+    return f"bound {name.split()[2]}" if "steps=" in name else None
 
 
 def parts(timing, images):
@@ -120,7 +124,8 @@ def parts(timing, images):
         if size in LARGE_SIZES:
             network = LARGE
             fields |= {"network": LARGE, "image_size": size, "channels": 3}
-        part = f"{network} {size}, {arithmetic}, {xla}, {steps} steps per call, batch {batch}"
+        # Without commas: --only has them between names.
+        part = f"{network} {size} {arithmetic} {xla} steps={steps} batch={batch}"
         train(part, name="ours-float32", fields=fields, steps_per_call=steps)
 
     for arithmetic, fields in ARITHMETIC.items():

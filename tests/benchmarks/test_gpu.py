@@ -18,7 +18,7 @@ def faked(monkeypatch, results):
     answers = iter(results)
 
     class Part:
-        def __init__(self, function):
+        def __init__(self, function, **arguments):
             pass
 
         def wait(self):
@@ -29,7 +29,7 @@ def faked(monkeypatch, results):
                 return answer
             raise UserError("no kernel")
 
-    monkeypatch.setattr(processes, "measure", lambda function, path: None)
+    monkeypatch.setattr(processes, "measure", lambda function, **arguments: None)
     monkeypatch.setattr(processes, "Prepared", Part)
 
 
@@ -39,9 +39,10 @@ def test_the_settings_are_those_of_the_tables():
     for size in ("dcgan 28", "residual 64", "residual 128"):
         for arithmetic in gpu.ARITHMETIC:
             for xla in gpu.XLA:
-                assert f"{size}, {arithmetic}, {xla}, 32 steps per call, batch 128" in parts
-    assert all(f"XLA, {steps} steps per call" in names for steps in (1, 8, 32))
-    assert all(f"batch {batch}" in names for batch in (128, 256, 512, 1024, 2048))
+                assert f"{size} {arithmetic} {xla} steps=32 batch=128" in parts
+    assert all(f"XLA steps={steps}" in names for steps in (1, 8, 32))
+    assert all(f"batch={batch}" in names for batch in (128, 256, 512, 1024, 2048))
+    assert "," not in names, "--only has them between names"
     assert {"PyTorch eager", "PyTorch tuned", "PyTorch compiled", "sampling", "start"} <= {*parts}
     for function, arguments in parts.values():
         module, name = function.split(".")
@@ -59,23 +60,28 @@ def test_a_part_that_fails_loses_no_other(monkeypatch, tmp_path, capsys):
     """Two parts of which one fails; and a third, for which no time is left."""
     times = iter([0, 0, 1, 10_000])
     monkeypatch.setattr(gpu, "time", SimpleNamespace(monotonic=lambda: next(times)))
-    parts = {name: ("train", {}) for name in ("a, bfloat16", "b, bfloat16", "c, bfloat16")}
+    parts = {name: ("train", {}) for name in ("a bfloat16", "b bfloat16", "c bfloat16")}
     monkeypatch.setattr(gpu, "parts", lambda *arguments: dict(parts))
 
     faked(monkeypatch, [{gpu.SPEED: 1234.0, "flops_per_image": 10.0, "memory_mib": 99.0}])
     output = tmp_path / "gpu.json"
     assert runner.run(gpu.Gpu, ["--without_gpu=yes", f"--output={output}"]) == 0
     (results,) = json.loads(output.read_text())["rounds"]
-    assert results["a, bfloat16"][gpu.SPEED] == 1234
-    assert results["b, bfloat16"] == {"failed": "no kernel"}
-    assert "--minutes" in results["c, bfloat16"]["failed"]
+    assert results["a bfloat16"][gpu.SPEED] == 1234
+    assert results["b bfloat16"] == {"failed": "no kernel"}
+    assert "--minutes" in results["c bfloat16"]["failed"]
     text = output.with_suffix(".md").read_text()
-    assert "| a, bfloat16 |    1,234 |        |         |       99 |" in text
-    assert "- b, bfloat16: failed: no kernel" in text
+    assert "| a bfloat16 |    1,234 |        |         |       99 |" in text
+    assert "- b bfloat16: failed: no kernel" in text
 
 
 def test_shares_are_of_the_bound_of_the_same_arithmetic(monkeypatch, tmp_path):
-    speeds = {"bound tf32": 8.0, "bound float32": 1.0, "dcgan 28, tf32, XLA": 2.0, "PyTorch": 1.0}
+    speeds = {
+        "bound tf32": 8.0,
+        "bound float32": 1.0,
+        "dcgan 28 tf32 XLA steps=1": 2.0,
+        "PyTorch": 1.0,
+    }
     monkeypatch.setattr(gpu, "parts", lambda *arguments: dict.fromkeys(speeds, ("train", {})))
     faked(monkeypatch, [{gpu.SPEED: 1.0, gpu.FLOPS: each} for each in speeds.values()])
     output = tmp_path / "gpu.json"
@@ -91,6 +97,16 @@ def test_without_a_gpu_it_says_so(monkeypatch, tmp_path, capsys):
     assert "TensorFlow finds no GPU" in capsys.readouterr().err
 
 
+def test_only_names_parts_that_there_are(monkeypatch, tmp_path, capsys):
+    faked(monkeypatch, [{gpu.SPEED: 1.0}] * 3)
+    output = tmp_path / "gpu.json"
+    arguments = ["--without_gpu=yes", f"--output={output}"]
+    assert runner.run(gpu.Gpu, [*arguments, "--only=bound tf32,PyTorch e"]) == 0
+    assert [*json.loads(output.read_text())["rounds"][0]] == ["bound tf32", "PyTorch eager"]
+    assert runner.run(gpu.Gpu, [*arguments, "--only=bound,dcgna"]) == 2
+    assert "--only=dcgna: no part begins so" in capsys.readouterr().err
+
+
 def test_a_product_is_measured_on_any_device():
     _, arguments = gpu.parts(TIMING, None)["bound bfloat16"]
     assert train.measure(**arguments | {"side": 32})[gpu.SPEED] > 0
@@ -98,7 +114,7 @@ def test_a_product_is_measured_on_any_device():
 
 @pytest.mark.faults
 def test_training_is_measured_on_any_device():
-    name = "dcgan 28, float32, XLA, 32 steps per call, batch 128"
+    name = "dcgan 28 float32 XLA steps=32 batch=128"
     _, arguments = gpu.parts(TIMING, None)[name]
     fields = {**arguments["fields"], "width": 4, "batch_size": 8}
     found = train.measure(**arguments | {"fields": fields, "steps_per_call": 2})
