@@ -19,8 +19,9 @@ help:
 demo: reuse $(VENV)/.installed
 	@$(VENV)/bin/python scripts/demo.py
 
+# Three at once on two cores, since many tests wait for a server or a browser.
 test: lint
-	$(VENV)/bin/python -m pytest -n 2 --dist worksteal
+	$(VENV)/bin/python -m pytest -n 3 --dist worksteal
 
 test-faults: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest -m faults -n 2 --dist worksteal

@@ -16,6 +16,8 @@ from tests.forks import Forks
 # Before TensorFlow is imported by any test.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
+# Before NumPy is, too: threads of BLAS wait by turning round, and take the cores from other tests.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # A shell that starts the tests in the background, and nohup, let them ignore these, and their
 # processes too.

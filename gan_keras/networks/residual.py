@@ -19,6 +19,7 @@ from keras import layers
 
 from gan_keras.config.random_streams import DISCRIMINATOR_WEIGHTS, GENERATOR_WEIGHTS
 from gan_keras.networks import labels
+from gan_keras.networks.convolution import GroupedConv2D
 from gan_keras.networks.dcgan import filters_after, sizes
 from gan_keras.networks.initial_weights import WeightSeeds
 
@@ -120,7 +121,7 @@ def _blocks(x, sizes, draw):
     for _ in range(BLOCKS):
         y = layers.Conv2D(expanded, 1, kernel_initializer=_he(draw, gain))(x)
         y = layers.LeakyReLU(negative_slope=SLOPE)(y)
-        y = layers.Conv2D(
+        y = GroupedConv2D(
             expanded, 3, padding="same", groups=groups, kernel_initializer=_he(draw, gain)
         )(y)
         y = layers.LeakyReLU(negative_slope=SLOPE)(y)

@@ -121,13 +121,8 @@ def test_a_process_returns_what_the_function_does():
     assert processes.measure("benchmarks.machine.warning", load=0.3, cores=2) is None
 
 
-def taking_its_turn():
-    processes.turn()
-    return {"steps": 1}
-
-
 def test_processes_get_ready_together_and_measure_in_turn():
-    function = "tests.benchmarks.test_rounds.taking_its_turn"
+    function = "tests.benchmarks.turns.taking_its_turn"
     prepared = [processes.Prepared(function) for _ in range(2)]
     for each in prepared:
         assert each.wait().lines == [f"{processes.READY}\n"]

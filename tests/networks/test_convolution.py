@@ -1,4 +1,4 @@
-"""The layers that halve and double an image against Keras' own: values, gradients, files."""
+"""The layers that halve and double an image, and grouped ones, against those of Keras."""
 
 import keras
 import numpy as np
@@ -7,7 +7,11 @@ import tensorflow as tf
 from keras import layers
 from numpy.testing import assert_allclose, assert_array_equal
 
-from gan_keras.networks.convolution import DoublingConv2DTranspose, HalvingConv2D
+from gan_keras.networks.convolution import (
+    DoublingConv2DTranspose,
+    GroupedConv2D,
+    HalvingConv2D,
+)
 
 PAIRS = [(HalvingConv2D, layers.Conv2D), (DoublingConv2DTranspose, layers.Conv2DTranspose)]
 # The unit roundoffs of the formats: half of what lies between 1 and the number after it.
@@ -224,3 +228,28 @@ def test_round_trip_through_a_keras_file(tmp_path):
     assert [type(layer) for layer in loaded.layers] == [HalvingConv2D, DoublingConv2DTranspose]
     x = np.random.default_rng(0).normal(size=(2, 8, 8, 2)).astype("float32")
     assert_array_equal(loaded(x), model(x))
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+def test_groups_are_keras_s(groups):
+    sides, arguments = (4, 5), {"strides": 1, "kernel_size": 3, "groups": groups}
+    given, expected = (
+        differentiate(
+            make(kind, sides, 6, 9, "float64", **arguments), images(sides, 6), training=True
+        )
+        for kind in (GroupedConv2D, layers.Conv2D)
+    )
+    for name, values in expected.items():
+        scale = np.abs(values).max()
+        assert_allclose(given[name], values, rtol=0, atol=1e-13 * scale, err_msg=name)
+
+
+@pytest.mark.parametrize(("devices", "convolutions"), [([], 3), (["GPU:0"], 1)])
+def test_groups_are_convolutions_of_their_own_without_a_gpu(devices, convolutions, monkeypatch):
+    """And nothing that XLA would have to compile, which takes a hundred times as long."""
+    layer = make(GroupedConv2D, (4, 5), 6, 9, "float32", strides=1, kernel_size=3, groups=3)
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: devices)
+    graph = tf.function(layer).get_concrete_function(tf.TensorSpec((2, 4, 5, 6))).graph
+    kinds = [operation.type for operation in graph.get_operations()]
+    assert kinds.count("Conv2D") == convolutions
+    assert not any("PartitionedCall" in kind for kind in kinds)
