@@ -196,7 +196,9 @@ def _choose(config, workdir, values):
     flags.import_tensorflow()  # Which reading pictures does not need, and its room does.
     from gan_keras import data
 
-    chosen = configs.folder_choice.choose(data.survey(config.dataset), config.held_out)
+    chosen = configs.folder_choice.choose(
+        data.survey(config.dataset), config.held_out, values["image_size"].value
+    )
     for name in sorted(open_fields):
         value, reason = chosen[name]
         print(f"chose {_flag(name, value)}: {reason}")
