@@ -18,7 +18,7 @@ from pathlib import Path
 
 SERVER = """
 import json, os, sys
-from gan_keras.cli import classify, evaluate, export, flags, promote, train, verify_resume
+from gan_keras.cli import evaluate, export, flags, promote, train, verify_resume
 flags.import_tensorflow()
 import tensorflow as tf
 from gan_keras import training
@@ -38,7 +38,6 @@ for line in sys.stdin:
             one = tf.config.LogicalDeviceConfiguration()
             cpu = tf.config.list_physical_devices("CPU")[0]
             tf.config.set_logical_device_configuration(cpu, [one] * order["devices"])
-        os.chdir(order["folder"])
         status = 99
         try:
             if "script" in order:
@@ -98,7 +97,7 @@ class Forks:
         return self.out.read_text()
 
     def _order(self, arguments, **order):
-        order |= {"arguments": [*map(str, arguments)], "folder": os.getcwd()}
+        order |= {"arguments": [*map(str, arguments)]}
         for path in (self.out, self.err):
             path.write_text("")
         order |= {"out": str(self.out), "err": str(self.err)}

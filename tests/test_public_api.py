@@ -225,7 +225,7 @@ def test_a_conditional_run_is_loaded_with_its_classes(tmp_path):
     assert_array_equal(gan_keras.load(version).sample(10, label=3), threes)
 
 
-def test_a_keras_file_gives_the_same_samples_in_a_new_process(tmp_path, forks):
+def test_a_keras_file_gives_the_same_samples_in_a_new_process(tmp_path):
     generator, discriminator = gan_keras.networks.build(
         "dcgan", shape=(16, 16, 1), latent_dim=8, width=8, seed=3
     )
@@ -242,7 +242,7 @@ gan = keras.saving.load_model(f"{folder}/x.keras")
 assert isinstance(gan, GAN)
 numpy.save(f"{folder}/samples.npy", gan(numpy.load(f"{folder}/latents.npy")))
 """
-    forks.script(script, tmp_path)
+    python(script, tmp_path)
     assert_array_equal(np.load(tmp_path / "samples.npy"), gan(latents))
 
 

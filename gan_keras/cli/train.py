@@ -185,6 +185,8 @@ def _choose(config, workdir, values):
         for name in configs.folder_choice.FIELDS
         if values[name].value is None and name not in fixed
     }
+    if config.network != configs.PRESETS[PICTURES]["network"]:  # Whose filters were measured.
+        open_fields.discard("width")
     if config.clusters:  # In place of classes.
         open_fields.discard("conditional")
     if "augment" not in open_fields:

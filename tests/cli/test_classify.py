@@ -109,14 +109,15 @@ def test_help_needs_no_tensorflow():
         assert f"--{name}: " in done.stdout
 
 
-def test_the_command_itself(forks, tmp_path, monkeypatch):
+def test_the_command_itself(program, tmp_path):
     path = tmp_path / "digits.npz"
     flags = ("--dataset=digits", "--image_size=8", "--epochs=1", f"--output={path}")
     # Elsewhere, as the demo may have left a run in this folder, which would be named.
-    monkeypatch.chdir(tmp_path)
-    assert forks.run("classify", *flags) == 0, forks.err.read_text()
-    data, accuracy, wrote = forks.out.read_text().splitlines()
+    result = program("classify", *flags, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    starting, data, accuracy, wrote = result.stdout.splitlines()
+    assert starting == "starting TensorFlow"
     assert data.startswith("data: digits, 1,438 images 8x8x1 of 10 classes; tested on 359 images")
     assert accuracy.startswith("accuracy: ")
     assert wrote == f"wrote {path}, SHA-256 {classifier.load(path).sha256}"
-    assert "images/s" in forks.err.read_text()
+    assert "images/s" in result.stderr

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan_keras import config as configs
 from gan_keras import data
 from gan_keras.cli import flags, train
 from gan_keras.errors import UsageError
@@ -71,6 +72,10 @@ def test_training_chooses_by_the_folder_and_says_why(grey, classes, tmp_path, mo
 
     config_of(f"--dataset=folder:{classes}", "--held_out=12")
     assert "chose --augment=color,translation: 10 pictures are few" in capsys.readouterr().out
+
+    config, workdir = config_of("--dataset=folder:grey", "--network=residual")
+    assert config.width == configs.PRESETS["pictures"]["width"]
+    assert "chose --width" not in capsys.readouterr().out
 
     config, workdir = config_of("--dataset=folder:grey")
     assert workdir == "runs/grey"
