@@ -12,11 +12,14 @@ The policy:
   wait, the first of them fill the next smaller size.
 - A batch has LARGE rows at most. While it runs, the event loop has the replies of the one before
   it to write, which takes as long.
+- The thread that has run a batch takes the next one itself, unless others wait for a thread: the
+  way over the event loop takes as long as a small batch.
 - When the graph refuses a batch, each of its requests is run alone: only the bad ones fail.
-- Who gives up leaves the batch to the others; it is cancelled when all of them have.
+- Who gives up leaves the line; a batch that runs is no larger or slower for one more.
 """
 
 import asyncio
+import threading
 import weakref
 
 import grpc
@@ -32,7 +35,7 @@ LARGE = 16  # rows; from there on a batch of several is hardly quicker than one 
 
 
 class Batches:
-    """Requests that wait, by signature; everything happens in the event loop.
+    """Requests that wait, by signature.
 
     Args:
         workers: The Workers, whose threads run the batches.
@@ -53,7 +56,7 @@ class Batches:
             RequestError: the graph refuses these rows.
         """
         if _rows(arrays) > LARGE:
-            return await self._workers.run(_alone, signature, arrays)
+            return await self._workers.run(signature, arrays)
         line = self._lines.get(signature)
         if line is None:
             line = self._lines[signature] = _Line(signature, self._workers)
@@ -65,58 +68,59 @@ class _Request:
         self.arrays = arrays
         self.rows = _rows(arrays)
         self.answer = asyncio.get_running_loop().create_future()
-        self.batch = None  # (all requests of it, its CancellationManager) once it runs
 
 
 class _Line:
+    """Requests come and leave in the event loop; a thread takes them out."""
+
     def __init__(self, signature, workers):
         # A cycle of references would keep the version, and its memory.
         self._signature, self._workers = weakref.ref(signature), workers
         most = min(LARGE, signature.most_rows)
         self._sizes = [size for size in contract.ALLOWED_BATCH_SIZES if size <= most]
+        self._changing = threading.Lock()
         self._waiting = {}  # of _Request, as an ordered set
         self._running = None  # the task of `_run`; two batches at a time would be smaller ones
 
     async def predict(self, arrays):
         request = _Request(arrays)
-        self._waiting[request] = None
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._run(self._signature()))
+        with self._changing:
+            self._waiting[request] = None
+            if self._running is None:
+                self._running = asyncio.create_task(self._run(self._signature()))
         try:
             return await request.answer
-        except asyncio.CancelledError:
-            self._leave(request)
-            raise
-
-    def _leave(self, request):
-        self._waiting.pop(request, None)
-        if request.batch:
-            others, manager = request.batch
-            if all(other.answer.done() for other in others):
-                manager.start_cancel()
+        finally:
+            with self._changing:
+                self._waiting.pop(request, None)
 
     async def _run(self, signature):
         """Runs batches until nobody waits."""
-        while self._waiting:
-            taken = []
+        try:
+            while not await self._workers.run(
+                self._in_thread, signature, asyncio.get_running_loop()
+            ):
+                pass  # others have had their turn
+        except Exception as error:  # closed
+            with self._changing:
+                left, self._waiting, self._running = self._waiting, {}, None
+            _deliver(left, [error] * len(left))
 
-            def take(manager, taken=taken):
-                taken += self._take()
-                for request in taken:
-                    request.batch = taken, manager
-                return taken and (lambda: answers(signature, taken, manager, self._sizes))
-
+    def _in_thread(self, signature, loop):
+        """Runs batches; returns whether nobody waits any more."""
+        while True:
+            with self._changing:
+                requests = self._take()
+                if not requests:
+                    self._running = None
+                    return True
             try:
-                found = await self._workers.run_next(take)
+                found = answers(signature, requests, self._sizes)
             except Exception as error:
-                found = [error] * len(taken)
-            for request, answer in zip(taken, found or (), strict=True):
-                if request.answer.done():  # it has left
-                    continue
-                if isinstance(answer, Exception):
-                    request.answer.set_exception(answer)
-                else:
-                    request.answer.set_result(answer)
+                found = [error] * len(requests)
+            loop.call_soon_threadsafe(_deliver, requests, found)
+            if self._workers.wanted():
+                return False
 
     def _take(self):
         """Takes the next batch out of the line: the first request, and what it may have beside."""
@@ -130,12 +134,18 @@ class _Line:
         return waiting[:count]
 
 
+def _deliver(requests, found):
+    for request, answer in zip(requests, found, strict=True):
+        if request.answer.done():  # it has left
+            continue
+        if isinstance(answer, Exception):
+            request.answer.set_exception(answer)
+        else:
+            request.answer.set_result(answer)
+
+
 def _rows(arrays):
     return max(len(array) for array in arrays.values())
-
-
-def _alone(signature, arrays, manager):
-    return signature(arrays, manager=manager)
 
 
 def padded(rows, sizes):
@@ -149,23 +159,23 @@ def padded(rows, sizes):
     return size if size <= 2 * rows else 0
 
 
-def answers(signature, requests, manager, sizes):
+def answers(signature, requests, sizes):
     """Runs the requests of a batch; returns what each gets: arrays by name, or its error."""
     if len(requests) > 1:
         try:
-            return _joined(signature, requests, manager, sizes)
+            return _joined(signature, requests, sizes)
         except RequestError:
             pass  # whose fault it was shows below
     found = []
     for request in requests:
         try:
-            found.append(signature(request.arrays, manager=manager))
+            found.append(signature(request.arrays))
         except RequestError as error:
             found.append(error)
     return found
 
 
-def _joined(signature, requests, manager, sizes):
+def _joined(signature, requests, sizes):
     """Returns the outputs of each request, all of them by one call."""
     ends = np.cumsum([request.rows for request in requests])
     size = padded(ends[-1], sizes)
@@ -176,7 +186,7 @@ def _joined(signature, requests, manager, sizes):
         arrays[name] = np.concatenate(columns)
         if len(arrays[name]) != size:  # two inputs of one request differ in their rows
             raise RequestError(grpc.StatusCode.INVALID_ARGUMENT, f"rows of `{name}`")
-    outputs = signature(arrays, manager=manager)
+    outputs = signature(arrays)
     return [
         {name: array[end - request.rows : end] for name, array in outputs.items()}
         for request, end in zip(requests, ends, strict=True)

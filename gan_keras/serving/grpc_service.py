@@ -222,8 +222,8 @@ def _chosen(models, request, what):
     )
 
 
-def _predict(servable, signature, request, manager=None):
-    results = signature(signature.decode(request.inputs), request.output_filter, manager)
+def _predict(servable, signature, request):
+    results = signature(signature.decode(request.inputs), request.output_filter)
     return _response(servable, signature, results)
 
 

@@ -57,14 +57,14 @@ class Model:
     Args:
         settings: Its ModelSettings.
         turn: An asyncio.Semaphore: how many versions are loaded at a time, of all models.
-        load_seconds: The longest that others wait for a load.
+        limits: The Limits.
         allow_foreign: Load signatures that this package does not make.
     """
 
-    def __init__(self, settings, turn, load_seconds, allow_foreign):
+    def __init__(self, settings, turn, limits, allow_foreign):
         self.settings = settings
         self.versions = {}
-        self._turn, self._load_seconds, self._allow_foreign = turn, load_seconds, allow_foreign
+        self._turn, self._limits, self._allow_foreign = turn, limits, allow_foreign
         self._polling = asyncio.Lock()
         self._listing = None  # the look at the folder that runs
         self._trouble = None  # with the base path
@@ -152,10 +152,10 @@ class Model:
         async with self._turn:
             if not version.loading:
                 version.loading = in_thread(self._servable, number, folder)
-            await asyncio.wait({version.loading}, timeout=self._load_seconds)
+            await asyncio.wait({version.loading}, timeout=self._limits.load_seconds)
         if not version.loading.done():
             raise TimeoutError(
-                f"not done within {self._load_seconds:g} s; others go first, and it becomes"
+                f"not done within {self._limits.load_seconds:g} s; others go first, and it becomes"
                 " available when it is done (--max_load_seconds is the limit)"
             )
         loading, version.loading = version.loading, None
@@ -164,7 +164,7 @@ class Model:
     def _servable(self, number, folder):
         if not self._allow_foreign:
             check_origin(folder)
-        return Servable(self.settings.name, number, folder)
+        return Servable(self.settings.name, number, folder, self._limits.seconds)
 
     async def _unload(self, wanted):
         """Lets go of what is not wanted, once something that is wanted can answer instead."""
@@ -217,14 +217,14 @@ class Models:
 
     Args:
         settings: Their ModelSettings.
-        load_seconds: The longest that others wait for a load.
+        limits: The Limits.
         allow_foreign: Load signatures that this package does not make.
     """
 
-    def __init__(self, settings, load_seconds, allow_foreign=False):
+    def __init__(self, settings, limits, allow_foreign=False):
         # Two loads at a time are not faster, and hold twice the memory.
         turn = asyncio.Semaphore(1)
-        self._new = lambda item: Model(item, turn, load_seconds, allow_foreign)
+        self._new = lambda item: Model(item, turn, limits, allow_foreign)
         self._models = {item.name: self._new(item) for item in settings}
         self._followed = {}  # name: the task that follows its folder
         self._follow = None  # starts one
@@ -296,6 +296,13 @@ class Models:
             model.settings = item
             while await model.poll():
                 pass
+
+    def close(self):
+        """Ends the predictions of all versions."""
+        for model in self._models.values():
+            for version in model.versions.values():
+                if version.servable:
+                    version.servable.close()
 
     def names(self):
         """Returns the names of all models."""

@@ -34,6 +34,6 @@ def not_found(message):
 def one_line(error, limit=300):
     """What an exception says, without the traces that TensorFlow puts around it."""
     text = str(getattr(error, "message", None) or error) or type(error).__name__
-    text = text.rpartition("<stack traces unavailable>")[2].partition("[[{{node")[0]
+    text = text.rpartition("<stack traces unavailable>")[2].partition("[[{{")[0]
     text = " ".join(text.split())
     return text if len(text) <= limit else f"{text[:limit]}..."

@@ -182,16 +182,16 @@ def _parsed(servable, limits, body):
     return signature, json_tensors.arrays(signature, request), "instances" in request
 
 
-def _parsed_alone(servable, limits, body, manager):
+def _parsed_alone(servable, limits, body):
     with _PARSING:
         return _parsed(servable, limits, body)
 
 
-def _predict(signature, arrays, by_row, manager):
-    return json_tensors.reply(signature(arrays, manager=manager), by_row)
+def _predict(signature, arrays, by_row):
+    return json_tensors.reply(signature(arrays), by_row)
 
 
-def _encoded(results, by_row, manager):
+def _encoded(results, by_row):
     return json_tensors.reply(results, by_row)
 
 

@@ -6,12 +6,10 @@ from pathlib import Path
 import grpc
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from gan_keras.exporting import contract, digests, warm_up
-from gan_keras.serving import tensors
-from gan_keras.serving.cancellation import cancelled_by
+from gan_keras.serving import sessions, tensors
 from gan_keras.serving.limits import UNLIMITED
 from gan_keras.serving.request_error import RequestError, invalid, one_line
 
@@ -30,7 +28,6 @@ OWN_SIGNATURES = {
     contract.PNG_LABEL_SIGNATURE,
     contract.CLASSES_SIGNATURE,
 }
-INIT_SIGNATURE = "__saved_model_init_op"  # TensorFlow adds it to every SavedModel
 MAX_RANK = 64  # numpy's
 FOREIGN = "serve only what you trust, with --allow_foreign_models"
 
@@ -48,9 +45,7 @@ def check_origin(folder):
     Raises:
         ValueError: it has a signature that this package does not export.
     """
-    for key, definition in _signature_defs(folder).items():
-        if key == INIT_SIGNATURE:
-            continue
+    for key, definition in sessions.signature_defs(sessions.stored(folder)).items():
         if key not in OWN_SIGNATURES:
             raise ValueError(f"signature `{key}` is none of gan-keras-export; {FOREIGN}")
         for name, info in definition.inputs.items():
@@ -62,17 +57,6 @@ def check_origin(folder):
                 )
 
 
-def _signature_defs(folder):
-    """The SignatureDefs of a version's folder by name, as they are stored."""
-    stored = saved_model_pb2.SavedModel.FromString(Path(folder, "saved_model.pb").read_bytes())
-    return {
-        key: definition
-        for graph in stored.meta_graphs
-        if "serve" in graph.meta_info_def.tags
-        for key, definition in graph.signature_def.items()
-    }
-
-
 class Servable:
     """A version in memory, ready to answer; threads may share it.
 
@@ -80,19 +64,25 @@ class Servable:
         name: The model's name.
         version: The version's number.
         folder: The version's folder, with a SavedModel.
+        seconds: The longest that one prediction may take.
 
     Raises:
         ValueError: a file is not what the exporter wrote.
         Exception: of whatever kind TensorFlow raises when the folder cannot be loaded.
     """
 
-    def __init__(self, name: str, version: int, folder: Path):
+    def __init__(self, name: str, version: int, folder: Path, seconds: float = math.inf):
         self.name, self.version = name, version
         digests.check(folder)
-        # Signatures are part of this object and die with it, hence the attribute.
-        self._saved_model = tf.saved_model.load(str(folder))
-        self._signatures = dict(self._saved_model.signatures)
-        self.signature_defs = _signature_defs(folder)
+        meta_graph = sessions.stored(folder)
+        self.signature_defs = sessions.signature_defs(meta_graph)
+        self._session = sessions.load(folder, meta_graph)
+        self._functions = {
+            key: sessions.Function(self._session, definition, seconds)
+            for key, definition in self.signature_defs.items()
+        }
+        # In bfloat16 a product of matrices is added up in another order in a batch of another size.
+        self._joins = not _has_bfloat16(meta_graph.graph_def)
         self._made = {}  # Signature by its name and its limits
         self.card = _card(folder)
         self.warmups = self._warm(Path(folder, contract.WARMUP_FILE))
@@ -120,28 +110,38 @@ class Servable:
     def signature(self, name, limits=UNLIMITED):
         """Returns the signature of this name, within limits; '' means `serving_default`."""
         name = name or tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
-        if name not in self._signatures:
+        if name not in self._functions:
             raise RequestError(
                 grpc.StatusCode.FAILED_PRECONDITION,
                 f"model `{self.name}` version {self.version} has no signature `{name}`;"
-                f" it has {_listing(sorted(self._signatures))}",
+                f" it has {_listing(sorted(self._functions))}",
             )
         key = name, limits
         if key not in self._made:
-            self._made[key] = Signature(name, self._signatures[name], limits)
+            self._made[key] = Signature(name, self._functions[name], limits, self._joins)
         return self._made[key]
+
+    def close(self):
+        """Ends all predictions, those under way as well."""
+        self._session.close()
 
 
 class Signature:
-    """A function of named tensors that refuses what does not fit, before it runs."""
+    """A function of named tensors that refuses what does not fit, before it runs.
 
-    def __init__(self, name, function, limits):
+    Args:
+        name: Its name.
+        function: The Function.
+        limits: The Limits of a request.
+        joins: Whether rows of one batch may come from several requests, where the signature is
+            one of this package.
+    """
+
+    def __init__(self, name, function, limits, joins):
         self.name = name
-        # Sorted, as a SavedModel keeps no order of its own.
-        self.inputs = dict(sorted(function.structured_input_signature[1].items()))
-        self.outputs = sorted(function.structured_outputs)
+        self.inputs, self.outputs = function.inputs, list(function.outputs)
         self.most_rows = limits.rows
-        self.joins = _joins(name, function)
+        self.joins = joins and _by_row(name, function)
         self._function, self._limits = function, limits
 
     def check(self, shapes_and_dtypes):
@@ -219,39 +219,26 @@ class Signature:
                 )
         return list(names) or self.outputs
 
-    def __call__(self, arrays, outputs=(), manager=None):
-        """Returns the chosen outputs of checked inputs, arrays by name.
-
-        A CancellationManager ends the run early, with a RequestError.
-        """
+    def __call__(self, arrays, outputs=()):
+        """Returns the chosen outputs of checked inputs, arrays by name."""
         chosen = self.choose(outputs)
-        tensors = {
-            name: tf.constant(arrays[name], spec.dtype) for name, spec in self.inputs.items()
-        }
         try:
-            with cancelled_by(manager):
-                results = self._function(**tensors)
-            return {name: _numpy(results[name]) for name in chosen}
+            results = self._function(arrays)
         except tf.errors.OpError as error:
             raise RequestError(GRPC_CODES[error.error_code], one_line(error)) from None
+        return {name: _array(results[name], self._function.outputs[name]) for name in chosen}
 
 
-def _joins(name, function):
-    """Whether each row of this package's signature depends on itself alone, to the last bit.
-
-    In bfloat16 a product of matrices is added up in another order in a batch of another size.
-    """
-    inputs, outputs = function.structured_input_signature[1], function.structured_outputs
+def _by_row(name, function):
+    """Whether this package's signature has a row for each row, which depends on that one alone."""
     return (
         name in OWN_SIGNATURES
-        and inputs.keys() <= OWN_INPUTS.keys()
-        and all(_by_row(spec.shape) for spec in [*inputs.values(), *outputs.values()])
-        and not _has_bfloat16(function.graph.as_graph_def(add_shapes=False))
+        and function.inputs.keys() <= OWN_INPUTS.keys()
+        and all(
+            spec.shape.rank and spec.shape[0] is None
+            for spec in [*function.inputs.values(), *function.outputs.values()]
+        )
     )
-
-
-def _by_row(shape):
-    return bool(shape.rank) and shape[0] is None
 
 
 def _has_bfloat16(graph):
@@ -277,9 +264,9 @@ def _card(folder):
         return None
 
 
-def _numpy(tensor):
-    """A tensor as an array; strings as objects, or a lone one would lose its last zero bytes."""
-    return np.asarray(tensor.numpy(), object if tensor.dtype == tf.string else None)
+def _array(value, spec):
+    """A result as an array; strings as objects, or a lone one would lose its last zero bytes."""
+    return np.asarray(value, object if spec.dtype == tf.string else None)
 
 
 def _listing(names):

@@ -146,7 +146,7 @@ async def serve(
 
     asyncio.get_running_loop().set_exception_handler(reports.loop_failure)
     limits = limits.fitted()
-    models = Models(settings, limits.load_seconds, allow_foreign_models)
+    models = Models(settings, limits, allow_foreign_models)
     workers, drains = Workers(limits), []
     counters, access = Counters(models.names), access or Access()
     batches = Batches(workers)
@@ -175,6 +175,7 @@ async def serve(
         # At the same time, or the second protocol would go on taking requests meanwhile.
         await asyncio.gather(*(drain() for drain in drains))
         workers.close()
+        models.close()  # or what still runs would keep the process from ending
 
 
 async def _unless(stop, work):

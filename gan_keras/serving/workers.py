@@ -3,12 +3,10 @@
 import asyncio
 import concurrent.futures
 import contextlib
-import functools
 import os
 
 import grpc
 
-from gan_keras.serving.cancellation import CancellationManager
 from gan_keras.serving.request_error import RequestError
 
 
@@ -25,9 +23,8 @@ class Workers:
         threads = max(4, os.cpu_count() or 1)
         self._threads = concurrent.futures.ThreadPoolExecutor(threads, "predict")
         # In front of the threads, since their own queue keeps what its caller has given up.
-        self._free = asyncio.Semaphore(threads)
+        self._free, self._queue = asyncio.Semaphore(threads), 0
         self._limits, self._taken, self._stopping = limits, 0, False
-        self._running = set()
 
     @contextlib.asynccontextmanager
     async def admit(self):
@@ -62,52 +59,39 @@ class Workers:
             self._taken -= 1
 
     async def run(self, function, *arguments):
-        """Calls `function(*arguments, manager)` in a thread, as soon as one is free.
+        """Calls `function(*arguments)` in a thread, as soon as one is free.
 
-        A caller that leaves before the end cancels the manager, a CancellationManager; the
-        thread counts as taken until the function has returned.
+        A caller that leaves in the line is not run; one that leaves later leaves the thread to
+        its work, as in TensorFlow Serving.
         """
-        return await self.run_next(lambda manager: functools.partial(function, *arguments, manager))
-
-    async def run_next(self, take):
-        """Calls what `take(manager)` returns in a thread, as soon as one is free; see `run`.
-
-        `take` is called in the event loop once there is a thread; nothing runs if it returns
-        nothing.
-        """
-        await self._free.acquire()
-        manager = CancellationManager()
-        self._running.add(manager)
+        self._queue += 1
         try:
-            function = take(manager)
-            if not function:
-                self._freed(manager)
-                return None
-            work = asyncio.get_running_loop().run_in_executor(self._threads, function)
-        except Exception:  # closed
-            self._freed(manager)
-            raise
-        work.add_done_callback(lambda done: self._freed(manager, done))
-        try:
-            # Unlike awaiting the work itself, this leaves it its thread when it is cancelled.
-            await asyncio.wait({work})
+            await self._free.acquire()
         finally:
-            if not work.done():
-                manager.start_cancel()
+            self._queue -= 1
+        try:
+            work = asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+        except Exception:  # closed
+            self._free.release()
+            raise
+        work.add_done_callback(self._freed)
+        # Unlike awaiting the work itself, this leaves it its thread when it is cancelled.
+        await asyncio.wait({work})
         return work.result()
 
-    def _freed(self, manager, done=None):
-        self._running.discard(manager)
+    def wanted(self):
+        """Whether somebody waits for a thread; any thread may ask."""
+        return self._queue > 0
+
+    def _freed(self, work):
         self._free.release()
-        if done and not done.cancelled():
-            done.exception()  # or asyncio would report the one that nobody waits for
+        if not work.cancelled():
+            work.exception()  # or asyncio would report the one that nobody waits for
 
     def stop(self):
         """Takes no further request; those that have a place keep it."""
         self._stopping = True
 
     def close(self):
-        """Cancels what still runs, so that the process can end."""
+        """Runs nothing more; what runs is left to end by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for manager in self._running:
-            manager.start_cancel()

@@ -143,7 +143,7 @@ MESSAGES = _messages() | _damaged(_messages()) | st.binary(max_size=64)
 def ask_rest(servable, body):
     """Asserts that a body is answered in JSON, or refused for what the caller did."""
     try:
-        answer = rest._predict(*rest._parsed(servable, LIMITS, body), None)
+        answer = rest._predict(*rest._parsed(servable, LIMITS, body))
     except RequestError as refusal:
         _is_the_callers(refusal)
     else:

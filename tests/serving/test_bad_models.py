@@ -26,11 +26,11 @@ def test_a_load_that_hangs_holds_up_nobody(saved, base, pictures, monkeypatch, h
     """A fifo for a model, or a dead mount: others go on; it is taken when it is done after all."""
     loads, begun = models.Servable, []
 
-    def hanging(name, version, folder):
+    def hanging(name, version, folder, seconds):
         if version == 2:
             begun.append(version)
             assert hang.wait(60)
-        return loads(name, version, folder)
+        return loads(name, version, folder, seconds)
 
     monkeypatch.setattr(models, "Servable", hanging)
     monkeypatch.setattr(models, "FIRST_RETRY", 0.02)
@@ -56,11 +56,11 @@ def test_a_load_that_hangs_holds_up_nobody(saved, base, pictures, monkeypatch, h
 def test_a_server_whose_load_hangs_ends(saved, base, monkeypatch, hang):
     loads, begun = models.Servable, []
 
-    def hanging(name, version, folder):
+    def hanging(name, version, folder, seconds):
         if version == 2:
             begun.append(version)
             assert hang.wait(60)
-        return loads(name, version, folder)
+        return loads(name, version, folder, seconds)
 
     monkeypatch.setattr(models, "Servable", hanging)
     with serving(settings(base)) as served:

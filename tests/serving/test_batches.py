@@ -1,6 +1,7 @@
 """Requests that wait are joined: what is computed together, what each gets, and who is harmed."""
 
 import asyncio
+import os
 import threading
 
 import grpc
@@ -15,17 +16,18 @@ from gan_keras.serving.request_error import RequestError, invalid
 from gan_keras.serving.servable import Servable
 from gan_keras.serving.workers import Workers
 
+THREADS = max(4, os.cpu_count() or 1)
+
 
 class Doubling:
     """A signature that doubles its seeds, once it may; a negative one is bad."""
 
     def __init__(self, most_rows=64):
         self.inputs, self.most_rows = {"seed": None}, most_rows
-        self.opened, self.calls, self.managers = threading.Event(), [], []
+        self.opened, self.calls = threading.Event(), []
 
-    def __call__(self, arrays, outputs=(), manager=None):
+    def __call__(self, arrays, outputs=()):
         self.calls.append(arrays["seed"].tolist())
-        self.managers.append(manager)
         assert self.opened.wait(120)
         if (arrays["seed"] < 0).any():
             raise invalid("a negative seed")
@@ -122,7 +124,7 @@ def test_a_large_request_holds_up_no_small_one():
     small.opened.set()
 
     class Both(Doubling):
-        def __call__(self, arrays, outputs=(), manager=None):
+        def __call__(self, arrays, outputs=()):
             return (large if len(arrays["seed"]) > LARGE else small)(arrays)
 
     async def main(joined):
@@ -156,8 +158,8 @@ def test_a_bad_row_fails_its_own_request_only():
 
 def test_a_failure_of_the_server_fails_the_batch_and_no_later_one():
     class Failing(Doubling):
-        def __call__(self, arrays, outputs=(), manager=None):
-            answer = super().__call__(arrays, outputs, manager)
+        def __call__(self, arrays, outputs=()):
+            answer = super().__call__(arrays, outputs)
             if 1 in arrays["seed"]:
                 raise RuntimeError("a secret")
             return answer
@@ -191,31 +193,31 @@ def test_who_gives_up_is_not_computed_and_takes_nobody_along():
     run(main)
 
 
-def test_a_batch_is_cancelled_when_all_of_its_callers_have_gone():
-    joined_opened = threading.Event()
-
-    class Held(Doubling):
-        def __call__(self, arrays, outputs=(), manager=None):
-            answer = super().__call__(arrays, outputs, manager)
-            assert len(arrays["seed"]) == 1 or joined_opened.wait(120)
-            return answer
-
+def test_a_line_gives_its_thread_to_whoever_waits_for_one():
     async def main(joined):
-        signature = Held()
-        await busy(joined, signature)
-        first, second = ask(joined, signature, 1), ask(joined, signature, 2)
+        signature, order, opened = Doubling(), [], threading.Event()
+        workers = joined._workers
+        held = [asyncio.ensure_future(workers.run(opened.wait, 120)) for _ in range(THREADS - 1)]
+        running = await busy(joined, signature)
+        other = asyncio.ensure_future(workers.run(lambda: order.append(len(signature.calls))))
+        later = ask(joined, signature, 1)
         await settled()
+        assert workers.wanted()
         signature.opened.set()
-        await until(lambda: len(signature.calls) > 1)
-        assert signature.calls[1:] == [[1, 2, 2, 2]]
-        manager = signature.managers[-1]
-        first.cancel()
-        await settled()
-        assert not manager.is_cancelled
-        second.cancel()
-        await settled()
-        assert manager.is_cancelled
-        joined_opened.set()
+        await other
+        assert (await later)["twice"].tolist() == [2]
+        assert order == [1]  # after the batch that ran, before the one that came first
+        opened.set()
+        await asyncio.gather(running, *held)
+
+    run(main)
+
+
+def test_a_server_that_closes_answers_who_waits():
+    async def main(joined):
+        joined._workers.close()
+        with pytest.raises(RuntimeError, match="shutdown"):
+            await ask(joined, Doubling(), 1)
 
     run(main)
 

@@ -75,10 +75,10 @@ def test_hot_swap_fails_no_request(saved, base, pictures):
 def test_old_version_answers_while_the_new_one_loads(saved, base, pictures, monkeypatch):
     loads, gate = models.Servable, threading.Event()
 
-    def slow(name, version, folder):
+    def slow(name, version, folder, seconds):
         if version == 2:
             assert gate.wait(30)
-        return loads(name, version, folder)
+        return loads(name, version, folder, seconds)
 
     monkeypatch.setattr(models, "Servable", slow)
     with serving(settings(base)) as served:
@@ -101,9 +101,9 @@ def test_broken_version_is_told_and_passed_by(saved, base, pictures, monkeypatch
     monkeypatch.setattr(models, "FIRST_RETRY", 0.02)
     attempts, loads = [], models.Servable
 
-    def counted(name, version, folder):
+    def counted(name, version, folder, seconds):
         attempts.append(version)
-        return loads(name, version, folder)
+        return loads(name, version, folder, seconds)
 
     monkeypatch.setattr(models, "Servable", counted)
     with serving(settings(base)) as served:
@@ -176,10 +176,10 @@ def test_withdrawing_the_newest_goes_back(saved, base, pictures, monkeypatch):
     """The one that is withdrawn answers until the one before is loaded again."""
     loads, gate = models.Servable, threading.Event()
 
-    def slow(name, version, folder):
+    def slow(name, version, folder, seconds):
         if version == 1:
             assert gate.wait(30)
-        return loads(name, version, folder)
+        return loads(name, version, folder, seconds)
 
     place(saved / "second", base, 2)
     monkeypatch.setattr(models, "Servable", slow)

@@ -37,14 +37,14 @@ def test_one_more_than_the_places_is_refused_and_waits_for_nothing():
     async def main():
         workers = Workers(Limits(requests=THREADS + 2))
         held = [
-            asyncio.create_task(request(workers, lambda n, _: opened.wait(30) and n, n))
+            asyncio.create_task(request(workers, lambda n: opened.wait(30) and n, n))
             for n in range(THREADS + 2)
         ]
         await settled(held)
-        assert await code(request(workers, lambda _: 0)) == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await code(request(workers, lambda: 0)) == grpc.StatusCode.RESOURCE_EXHAUSTED
         opened.set()
         assert await asyncio.gather(*held) == list(range(THREADS + 2))
-        assert await request(workers, lambda _: "again") == "again"
+        assert await request(workers, lambda: "again") == "again"
         workers.close()
 
     asyncio.run(main())
@@ -56,11 +56,11 @@ def test_who_gives_up_in_the_line_is_never_run():
     async def main():
         workers = Workers(Limits(requests=2 * THREADS))
         held = [
-            asyncio.create_task(request(workers, lambda _: opened.wait(30))) for _ in range(THREADS)
+            asyncio.create_task(request(workers, lambda: opened.wait(30))) for _ in range(THREADS)
         ]
         await settled(held)
-        given_up = asyncio.create_task(request(workers, ran.append))
-        later = asyncio.create_task(request(workers, lambda _: "later"))
+        given_up = asyncio.create_task(request(workers, ran.append, 0))
+        later = asyncio.create_task(request(workers, lambda: "later"))
         await settled([given_up, later])
         given_up.cancel()
         opened.set()
@@ -77,46 +77,44 @@ def test_a_thread_that_cannot_be_cancelled_stays_taken_though_its_place_is_free(
 
     async def main():
         workers = Workers(Limits(requests=THREADS, seconds=0.05))
-        held = [request(workers, lambda _: opened.wait(30)) for _ in range(THREADS)]
+        held = [request(workers, lambda: opened.wait(30)) for _ in range(THREADS)]
         codes = await asyncio.gather(*map(code, held))
         assert codes == [grpc.StatusCode.DEADLINE_EXCEEDED] * THREADS
         # The next one has a place, and leaves it without having had a thread.
-        assert await code(request(workers, ran.append)) == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert await code(request(workers, ran.append, 0)) == grpc.StatusCode.DEADLINE_EXCEEDED
         assert ran == []
         opened.set()
         workers._limits = Limits()
-        assert await request(workers, lambda _: "again") == "again"
+        assert await request(workers, lambda: "again") == "again"
         workers.close()
 
     asyncio.run(main())
 
 
-def test_time_over_cancels_the_manager():
-    cancelled = threading.Event()
-
-    def waiting(manager):
-        while not manager.is_cancelled:
-            threading.Event().wait(0.001)
-        cancelled.set()
+def test_who_waits_for_a_thread_is_known_to_those_that_run():
+    opened = threading.Event()
 
     async def main():
-        workers = Workers(Limits(seconds=0.05))
-        assert await code(request(workers, waiting)) == grpc.StatusCode.DEADLINE_EXCEEDED
-        assert cancelled.wait(30)
-        # The server's end cancels too what nobody waits for any more.
-        cancelled.clear()
         workers = Workers(Limits())
-        task = asyncio.create_task(request(workers, waiting))
-        await settled([task])
+        assert await workers.run(workers.wanted) is False
+        held = [asyncio.create_task(request(workers, opened.wait, 30)) for _ in range(THREADS)]
+        await settled(held)
+        assert not workers.wanted()
+        given_up, later = (asyncio.create_task(request(workers, bool)) for _ in range(2))
+        await settled([given_up, later])
+        assert workers.wanted()
+        given_up.cancel()
+        opened.set()
+        assert await later is False
+        assert not workers.wanted()
+        await asyncio.gather(*held)
         workers.close()
-        await task
-        assert cancelled.is_set()
 
     asyncio.run(main())
 
 
 def test_failures_come_through_and_free_the_thread():
-    def failing(_):
+    def failing():
         raise RequestError(grpc.StatusCode.OUT_OF_RANGE, "no")
 
     async def main():
@@ -129,7 +127,7 @@ def test_failures_come_through_and_free_the_thread():
 
 
 def test_a_time_out_of_the_function_is_not_the_servers():
-    def failing(_):
+    def failing():
         raise TimeoutError("its own")
 
     async def main():
@@ -144,8 +142,8 @@ def test_stopping_refuses_who_comes_and_keeps_who_is_there():
         workers = Workers(Limits())
         async with workers.admit():
             workers.stop()
-            assert await code(request(workers, lambda _: 0)) == grpc.StatusCode.UNAVAILABLE
-            assert await workers.run(lambda _: "kept") == "kept"
+            assert await code(request(workers, lambda: 0)) == grpc.StatusCode.UNAVAILABLE
+            assert await workers.run(lambda: "kept") == "kept"
         workers.close()
 
     asyncio.run(main())
