@@ -4,6 +4,9 @@ import os
 
 import tensorflow as tf
 
+# TensorFlow has no public name for what it puts between a dataset and its devices.
+from tensorflow.python.data.ops import multi_device_iterator_ops
+
 PREFETCH = 2  # One batch that waits while the next one is made.
 PARALLEL = min(16, os.cpu_count() or 1)  # Chunks at a time, read or decoded.
 
@@ -26,3 +29,19 @@ def untuned(dataset):
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
+
+
+def _untune_devices():
+    """Lets the datasets that tf.distribute makes for its devices have no such thread either.
+
+    They take no options from the dataset that is distributed.
+    """
+    make = multi_device_iterator_ops._create_device_dataset
+
+    def made(*arguments, **options):
+        return untuned(make(*arguments, **options))
+
+    multi_device_iterator_ops._create_device_dataset = made
+
+
+_untune_devices()

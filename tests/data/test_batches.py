@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.data.ops import iterator_ops
 
 from gan_keras import data
 from gan_keras.config import config
@@ -57,6 +58,24 @@ def test_a_start_gives_what_an_uninterrupted_run_sees(count, batch_size, per_ste
 def test_no_thread_tunes_what_training_reads(made):
     """The thread that may not hear for a minute that it is to end."""
     assert made.batches(3, 0).options().autotune.enabled is False
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [tf.distribute.OneDeviceStrategy, lambda cpu: tf.distribute.MirroredStrategy([cpu])],
+    ids=["one device", "mirrored"],
+)
+def test_nor_what_stands_before_a_device(strategy, monkeypatch):
+    """TensorFlow makes datasets of its own there, which do not have the options of ours."""
+    made, create = [], iterator_ops.OwnedIterator._create_iterator
+
+    def watched(iterator, dataset):
+        made.append(dataset.options().autotune.enabled)
+        return create(iterator, dataset)
+
+    monkeypatch.setattr(iterator_ops.OwnedIterator, "_create_iterator", watched)
+    iter(strategy("CPU:0").experimental_distribute_dataset(numbered(9).batches(3, 0)))
+    assert made == [False]
 
 
 def test_several_batches_per_step_are_the_same_stream():

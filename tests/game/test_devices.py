@@ -12,6 +12,7 @@ SCRIPT = """
 import json, sys
 import keras, numpy as np, tensorflow as tf
 from gan_keras import networks
+from gan_keras.data.pipeline import untuned
 from gan_keras.game import ConditionalGAN
 
 tf.config.set_visible_devices([], "GPU")
@@ -31,7 +32,7 @@ def trained(network, precision, devices, width=8, **arguments):
         gan = ConditionalGAN(*pair, seed=5, **arguments)
         gan.compile(keras.optimizers.SGD(0.02), keras.optimizers.SGD(0.02))
     before = [w.numpy() for w in gan.weights]
-    data = tf.data.Dataset.from_tensor_slices((real, labels)).repeat().batch(8)
+    data = untuned(tf.data.Dataset.from_tensor_slices((real, labels)).repeat().batch(8))
     gan.fit(data, steps_per_epoch=3, verbose=0, shuffle=False)
     after = [w.numpy() for w in gan.weights]
     floats = [i for i, w in enumerate(after) if w.dtype == "float32"]
