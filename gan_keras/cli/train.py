@@ -185,8 +185,6 @@ def _choose(config, workdir, values):
         for name in configs.folder_choice.FIELDS
         if values[name].value is None and name not in fixed
     }
-    if config.network != configs.PRESETS[PICTURES]["network"]:  # Whose filters were measured.
-        open_fields.discard("width")
     if config.clusters:  # In place of classes.
         open_fields.discard("conditional")
     if "augment" not in open_fields:
@@ -198,9 +196,7 @@ def _choose(config, workdir, values):
     flags.import_tensorflow()  # Which reading pictures does not need, and its room does.
     from gan_keras import data
 
-    chosen = configs.folder_choice.choose(
-        data.survey(config.dataset), config.held_out, values["image_size"].value
-    )
+    chosen = configs.folder_choice.choose(data.survey(config.dataset), config.held_out)
     for name in sorted(open_fields):
         value, reason = chosen[name]
         print(f"chose {_flag(name, value)}: {reason}")

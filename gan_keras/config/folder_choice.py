@@ -1,29 +1,23 @@
 """From what is in a folder of pictures to the fields of a run on it, each with its reason."""
 
-from gan_keras.config.presets import PRESETS
-
-FIELDS = ("image_size", "width", "channels", "conditional", "augment", "augment_target")
+FIELDS = ("image_size", "channels", "conditional", "augment", "augment_target")
 SIZES = (16, 28, 32, 64)
 # Fewer pictures than this say too little of a class to learn it by its label.
 LEAST_OF_A_CLASS = 10
 # With fewer D learns them by heart. More are better seen as they are: of 2,000 coloured shapes G
 # made pale ones where D saw them augmented, and good ones where it did not (docs/results.md).
 ENOUGH = 1_000
-# Of 32 pixels and less twice the preset's filters are what makes whole shapes of blots, and a step
-# still takes less time than at 64 pixels (docs/results.md).
-SMALL, WIDE = 32, 64
 # Kinds and target of Karras et al. 2020, https://arxiv.org/abs/2006.06676: places and colours help,
 # holes do not.
 AUGMENTATION, TARGET = "color,translation", 0.6
 
 
-def choose(survey, held_out=0, image_size=None):
+def choose(survey, held_out=0):
     """Chooses what the pictures decide; the rest is the preset's, `pictures`.
 
     Args:
         survey: What is in the folder, a `data.survey.Survey`.
         held_out: How many of its pictures are not trained on.
-        image_size: Of the run, where it does not choose that itself.
 
     Returns:
         Dict from a field to its value and the reason, in words for a person.
@@ -36,17 +30,10 @@ def choose(survey, held_out=0, image_size=None):
     colours = f"{survey.coloured} of {survey.looked_at} pictures looked at have colours"
     return {
         "image_size": (fitting[-1], size),
-        "width": _width(image_size or fitting[-1]),
         "channels": (3 if survey.coloured else 1, colours),
         "conditional": _conditional(survey.classes),
         **_augmentation(survey.count - held_out),
     }
-
-
-def _width(size):
-    if size <= SMALL:
-        return WIDE, f"pictures of {size} pixels are small, and twice the filters make better ones"
-    return PRESETS["pictures"]["width"], f"a step at {size} pixels takes long enough with these"
 
 
 def _augmentation(count):

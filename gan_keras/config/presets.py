@@ -180,7 +180,7 @@ PRESETS = {
         "latent_dim": 128,
         "batch_size": 64,
         "steps": 20_000,
-        "learning_rate": 5e-4,
+        "learning_rate": 1e-3,
         "learning_rate_schedule": "cosine",
         "sample_every": 1000,
         "checkpoint_every": 1000,

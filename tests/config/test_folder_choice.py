@@ -30,17 +30,6 @@ def test_the_size_is_one_that_the_pictures_have(side, size):
     assert ("--image_size=128" in reasons(side=side)["image_size"]) == (side > 64)
 
 
-@pytest.mark.parametrize(
-    ("side", "given", "width"),
-    [(64, None, 32), (63, None, 64), (16, None, 64), (64, 32, 64), (63, 64, 32)],
-)
-def test_small_pictures_get_more_filters(side, given, width):
-    found = Survey(count=100, side=side, looked_at=9, coloured=9, classes={})
-    value, reason = folder_choice.choose(found, image_size=given)["width"]
-    assert value == width
-    assert f"{given or values(side=side)['image_size']} pixels" in reason
-
-
 def test_every_field_has_a_choice_and_a_reason():
     assert tuple(values()) == folder_choice.FIELDS
     assert all(reasons().values())

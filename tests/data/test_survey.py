@@ -73,10 +73,6 @@ def test_training_chooses_by_the_folder_and_says_why(grey, classes, tmp_path, mo
     config_of(f"--dataset=folder:{classes}", "--held_out=12")
     assert "chose --augment=color,translation: 10 pictures are few" in capsys.readouterr().out
 
-    config, workdir = config_of("--dataset=folder:grey", "--network=residual")
-    assert config.width == configs.PRESETS["pictures"]["width"]
-    assert "chose --width" not in capsys.readouterr().out
-
     config, workdir = config_of("--dataset=folder:grey")
     assert workdir == "runs/grey"
     assert (config.image_size, config.channels, config.conditional) == (32, 1, False)
