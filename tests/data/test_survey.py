@@ -98,7 +98,6 @@ def test_flags_win_and_a_preset_keeps_its_pictures(classes, tmp_path, monkeypatc
 
 
 def test_a_run_keeps_what_it_began_with(classes, tmp_path, capsys):
-
     argv = [f"--dataset=folder:{classes}", f"--workdir={tmp_path / 'run'}"]
     config, workdir = config_of(*argv)
     configs.save(config, workdir)
