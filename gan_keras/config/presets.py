@@ -75,7 +75,7 @@ PRESETS = {
         **_LABELLED,
         "batch_size": 64,
         "steps": 4000,
-        "learning_rate": 1e-3,
+        "learning_rate": 2e-3,
         "learning_rate_schedule": "cosine",
         "r1_weight": 0.1,
     },
