@@ -10,7 +10,9 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 from gan_keras.errors import UserError
 from gan_keras.exporting import contract
 from gan_keras.serving import models
-from tests.serving.harness import serving, settings, states, until
+from gan_keras.serving.limits import Limits
+from gan_keras.serving.settings import ModelSettings
+from tests.serving.harness import place, serving, settings, states, until
 
 
 def warm_up(folder, requests, **options):
@@ -64,6 +66,17 @@ def test_bad_warm_up_stops_the_load(base, requests, options, said):
     warm_up(base / "1", requests, **options)
     with pytest.raises(UserError, match=f"nothing to serve: .*{said}"), serving(settings(base)):
         pass
+
+
+def test_a_request_that_takes_too_long_is_no_fault_of_the_version(saved, tmp_path):
+    place(saved / "odd", tmp_path, 1)
+    spins = [seeds(turns, signature="spin", key="turns") for turns in (2**62, 3)]
+    warm_up(tmp_path / "1", spins)
+    with serving(ModelSettings("odd", tmp_path), limits=Limits(seconds=1)) as served:
+        assert (
+            served.lines[0]
+            == f"loaded model `odd` version 1 from {tmp_path}/1, warmed by 1 requests"
+        )
 
 
 def test_records_of_other_methods_warm_nothing(base):
