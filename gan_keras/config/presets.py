@@ -43,7 +43,7 @@ _TEN_MINUTES = {
     "r1_weight": 0.3,
     "batch_size": 64,
     "steps": 9_000,
-    "learning_rate": 5e-4,
+    "learning_rate": 2e-3,
     "learning_rate_schedule": "cosine",
     "sample_every": 1000,
     "checkpoint_every": 1000,
