@@ -32,7 +32,7 @@ def untuned(dataset):
 
 
 def _untune_devices():
-    """Lets the datasets that tf.distribute makes for its devices have no such thread either.
+    """Lets the datasets that tf.distribute makes for its devices do without that thread too.
 
     They take no options from the dataset that is distributed.
     """
