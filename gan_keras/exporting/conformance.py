@@ -89,7 +89,7 @@ def check_version(folder: Path, named: bool = True) -> list[Finding]:
         folder: The folder.
         named: Whether it has its name already; an export gets it last.
     """
-    from gan_keras.exporting import version_files, version_graph, version_runs
+    from gan_keras.exporting import stored, version_files, version_graph, version_runs
 
     findings = list(run(version_files.NAME, folder)) if named else []
     findings += run(version_files.CARD, folder)
@@ -98,10 +98,10 @@ def check_version(folder: Path, named: bool = True) -> list[Finding]:
     if failed(files):  # There is nothing to look at.
         rest = {**version_graph.RULES, **version_runs.RULES}
         return findings + [Finding(rule, "not checked", None) for rule in rest]
-    stored = version_files.meta_graph(folder)
-    findings += run(version_graph.RULES, version_graph.Stored(folder, stored))
+    graph = stored.meta_graph(folder)
+    findings += run(version_graph.RULES, stored.Stored(folder, graph))
     try:
-        with version_runs.loaded(folder, stored) as session:
+        with version_runs.loaded(folder, graph) as session:
             findings += run(version_runs.RULES, session)
     except Exception as error:  # of whatever kind TensorFlow raises
         rules = iter(version_runs.RULES)

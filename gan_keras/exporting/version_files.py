@@ -4,15 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf import saved_model_pb2
 
-from gan_keras.exporting import contract, digests, model_config
+from gan_keras.exporting import contract, digests, model_config, stored
 from gan_keras.exporting.conformance import Broken, Rules
-
-TAG = "serve"  # The MetaGraphDef that a server takes.
-SAVED_MODEL = "saved_model.pb"
-VARIABLES = "variables/variables"
+from gan_keras.exporting.stored import SAVED_MODEL, VARIABLES
 
 
 def meta_graph(folder: Path) -> Any:
@@ -23,15 +18,9 @@ def meta_graph(folder: Path) -> Any:
         OSError: the file cannot be read.
     """
     try:
-        stored = saved_model_pb2.SavedModel.FromString((folder / SAVED_MODEL).read_bytes())
-    except FileNotFoundError:
-        raise Broken(f"no {SAVED_MODEL}") from None
-    except DecodeError:
-        raise Broken(f"{SAVED_MODEL} is no SavedModel, or not all of one") from None
-    found = [graph for graph in stored.meta_graphs if TAG in graph.meta_info_def.tags]
-    if len(found) != 1:
-        raise Broken(f"{len(found)} graphs with the tag `{TAG}`, where a server takes one")
-    return found[0]
+        return stored.meta_graph(folder)
+    except ValueError as error:
+        raise Broken(str(error)) from None
 
 
 def card(folder: Path) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Rules of a version's graph and signatures, as they are stored; nothing runs."""
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from tensorflow_serving.apis import prediction_log_pb2
 from gan_keras.exporting import contract, version_files, warm_up
 from gan_keras.exporting.conformance import Broken, Rules
 
-INIT_SIGNATURE = "__saved_model_init_op"  # TensorFlow adds it to every SavedModel.
 BYTES_SUFFIX = "_bytes"  # Over REST outputs of such names are {"b64": ...}.
 
 # What TensorFlow Serving's JSON can carry (util/json_tensor.cc).
@@ -24,31 +22,6 @@ PLAIN = {contract.LATENTS_SIGNATURE, contract.SAMPLE_SIGNATURE, contract.PNG_SIG
 LABELLED = PLAIN | {contract.SAMPLE_LABEL_SIGNATURE, contract.PNG_LABEL_SIGNATURE}
 # Exports of earlier versions do not have them.
 OPTIONAL = {contract.SEED_LATENTS_SIGNATURE, contract.CLASSES_SIGNATURE}
-
-
-@dataclasses.dataclass(frozen=True)
-class Stored:
-    """A version as it is stored.
-
-    Attributes:
-        folder: Its folder.
-        graph: Its MetaGraphDef.
-    """
-
-    folder: Path
-    graph: Any
-
-    @property
-    def signatures(self) -> dict[str, Any]:
-        """The SignatureDefs by name, without TensorFlow's own."""
-        found = self.graph.signature_def
-        return {name: found[name] for name in sorted(found) if name != INIT_SIGNATURE}
-
-    def nodes(self) -> Iterator[Any]:
-        """Yields the nodes of the graph and of its functions."""
-        yield from self.graph.graph_def.node
-        for function in self.graph.graph_def.library.function:
-            yield from function.node_def
 
 
 def requests(folder: Path) -> list[Any]:

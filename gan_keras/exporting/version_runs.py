@@ -16,6 +16,7 @@ import tensorflow as tf
 from gan_keras.drawing import decode_png
 from gan_keras.exporting import contract, version_files, version_graph
 from gan_keras.exporting.conformance import Broken, Rules, one_line
+from gan_keras.exporting.stored import Stored, start
 
 ROWS = 16  # that share a batch in the rules below
 LEVELS = 127.5  # of a pixel of uint8, in one of a float picture
@@ -36,7 +37,7 @@ class Loaded:
         card: Its model card.
     """
 
-    stored: version_graph.Stored
+    stored: Stored
     session: Any
     card: dict[str, Any]
 
@@ -83,13 +84,8 @@ def loaded(folder: Path, graph: Any) -> Iterator[Loaded]:
         tf.import_graph_def(definition, name="")
     config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
     with contextlib.closing(tf.compat.v1.Session(graph=made, config=config)) as session:
-        saver = graph.saver_def
-        prefix = str(folder / version_files.VARIABLES)
-        session.run(saver.restore_op_name, {saver.filename_tensor_name: prefix})
-        if version_graph.INIT_SIGNATURE in graph.signature_def:
-            init = graph.signature_def[version_graph.INIT_SIGNATURE]
-            session.run([info.name for info in init.outputs.values()])
-        stored = version_graph.Stored(folder, graph)
+        start(session, folder, graph)
+        stored = Stored(folder, graph)
         yield Loaded(stored, session, version_files.card(folder))
 
 

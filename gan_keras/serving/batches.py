@@ -13,7 +13,7 @@ The policy:
 - A batch has LARGE rows at most. While it runs, the event loop has the replies of the one before
   it to write, which takes as long.
 - The thread that has run a batch takes the next one itself, unless others wait for a thread: the
-  way over the event loop takes as long as a small batch.
+  way over the event loop takes more than half as long as a small batch.
 - When the graph refuses a batch, each of its requests is run alone: only the bad ones fail.
 - Who gives up leaves the line; a batch that runs is no larger or slower for one more.
 """

@@ -101,7 +101,7 @@ def application(
             return await workers.run(_predict, signature, arrays, by_row)
         results = await batches.predict(signature, arrays)
         if sum(map(_weight, results.values())) > SMALL:
-            return await workers.run(_encoded, results, by_row)
+            return await workers.run(json_tensors.reply, results, by_row)
         return json_tensors.reply(results, by_row)
 
     middlewares = [_errors]
@@ -189,10 +189,6 @@ def _parsed_alone(servable, limits, body):
 
 def _predict(signature, arrays, by_row):
     return json_tensors.reply(signature(arrays), by_row)
-
-
-def _encoded(results, by_row):
-    return json_tensors.reply(results, by_row)
 
 
 def _weight(array):

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from gan_keras.exporting import contract, digests, warm_up
+from gan_keras.exporting import contract, digests, stored, warm_up
 from gan_keras.serving import sessions, tensors
 from gan_keras.serving.limits import UNLIMITED
 from gan_keras.serving.request_error import RequestError, invalid, one_line
@@ -45,7 +45,7 @@ def check_origin(folder):
     Raises:
         ValueError: it has a signature that this package does not export.
     """
-    for key, definition in sessions.signature_defs(sessions.stored(folder)).items():
+    for key, definition in _stored(folder).signatures.items():
         if key not in OWN_SIGNATURES:
             raise ValueError(f"signature `{key}` is none of gan-keras-export; {FOREIGN}")
         for name, info in definition.inputs.items():
@@ -55,6 +55,10 @@ def check_origin(folder):
                 raise ValueError(
                     f"input `{name}` of signature `{key}` is none of gan-keras-export; {FOREIGN}"
                 )
+
+
+def _stored(folder):
+    return stored.Stored(Path(folder), stored.meta_graph(Path(folder)))
 
 
 class Servable:
@@ -74,15 +78,17 @@ class Servable:
     def __init__(self, name: str, version: int, folder: Path, seconds: float = math.inf):
         self.name, self.version = name, version
         digests.check(folder)
-        meta_graph = sessions.stored(folder)
-        self.signature_defs = sessions.signature_defs(meta_graph)
-        self._session = sessions.load(folder, meta_graph)
+        graph = _stored(folder)
+        self.signature_defs = graph.signatures
+        self._session = sessions.load(graph)
         self._functions = {
             key: sessions.Function(self._session, definition, seconds)
             for key, definition in self.signature_defs.items()
         }
         # In bfloat16 a product of matrices is added up in another order in a batch of another size.
-        self._joins = not _has_bfloat16(meta_graph.graph_def)
+        self._joins = all(
+            each.type != tf.bfloat16 for node in graph.nodes() for each in node.attr.values()
+        )
         self._made = {}  # Signature by its name and its limits
         self.card = _card(folder)
         self.warmups = self._warm(Path(folder, contract.WARMUP_FILE))
@@ -241,11 +247,6 @@ def _by_row(name, function):
             for spec in [*function.inputs.values(), *function.outputs.values()]
         )
     )
-
-
-def _has_bfloat16(graph):
-    nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
-    return any(each.type == tf.bfloat16 for node in nodes for each in node.attr.values())
 
 
 def _fits(shape, expected):

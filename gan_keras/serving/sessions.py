@@ -1,64 +1,34 @@
 """A SavedModel in memory as TensorFlow Serving has it: its graph, in a session of its own.
 
-The functions of `tf.saved_model.load` give the same bytes. One small picture takes them 0.85 ms
-where a session takes 0.52, and the rest of a request about one: hence a session's callable, which
-has no public name (TensorFlow 2.21).
+The functions of `tf.saved_model.load` give the same bytes, but take 0.86 ms for one small picture
+where a session's callable takes 0.52 (docs/performance.md). It has no public name (TensorFlow
+2.21).
 """
 
 import math
-from pathlib import Path
 
 import tensorflow as tf
-from tensorflow.core.protobuf import config_pb2, saved_model_pb2
+from tensorflow.core.protobuf import config_pb2
 
-INIT_SIGNATURE = "__saved_model_init_op"  # TensorFlow adds it to every SavedModel
-SERVE = "serve"  # the tag of the graph that is served
-
-
-def stored(folder):
-    """Returns the MetaGraphDef of a SavedModel's folder, as it is stored.
-
-    Raises:
-        ValueError: it has none that is to be served.
-    """
-    saved = saved_model_pb2.SavedModel.FromString(Path(folder, "saved_model.pb").read_bytes())
-    for graph in saved.meta_graphs:
-        if SERVE in graph.meta_info_def.tags:
-            return graph
-    raise ValueError(f"saved_model.pb has no graph with the tag `{SERVE}`")
+from gan_keras.exporting import stored
 
 
-def signature_defs(meta_graph):
-    """Returns a MetaGraphDef's SignatureDefs by name, without TensorFlow's own."""
-    defs = meta_graph.signature_def
-    return {name: defs[name] for name in defs if name != INIT_SIGNATURE}
-
-
-def load(folder, meta_graph):
-    """Returns a session with the graph, its variables and tables.
+def load(version):
+    """Returns a session with a version's graph, its variables and tables.
 
     Args:
-        folder: The SavedModel's folder.
-        meta_graph: The MetaGraphDef that `stored` found there.
+        version: It as it is stored, a `stored.Stored`.
 
     Raises:
         Exception: of whatever kind TensorFlow raises when it cannot be loaded.
     """
     # As outside of a session: what has no kernel for the GPU runs on the CPU.
     config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
-    with tf.Graph().as_default() as graph:
-        session = tf.compat.v1.Session(graph=graph, config=config)
-        saver = tf.compat.v1.train.import_meta_graph(meta_graph)
-        if saver:
-            saver.restore(session, str(Path(folder, "variables", "variables")))
-    started = [info.name for info in meta_graph.signature_def[INIT_SIGNATURE].outputs.values()]
-    started += graph.get_collection("saved_model_main_op")  # of TensorFlow 1
-    assets = {
-        asset.tensor_info.name: str(Path(folder, "assets", asset.filename))
-        for asset in meta_graph.asset_file_def
-    }
-    if started:
-        session.run(started, assets)
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.import_graph_def(version.graph.graph_def, name="")
+    session = tf.compat.v1.Session(graph=graph, config=config)
+    stored.start(session, version.folder, version.graph)
     return session
 
 

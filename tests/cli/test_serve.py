@@ -239,7 +239,7 @@ def test_serves_a_folder_until_sigterm(start, exports):
     assert lines == [*expected, "stopping: open requests are answered first", "stopped"]
     own = {name for name in modules(last) if name.startswith("gan_keras.")}
     cli = r"cli(\.addresses|\.flags|\.moving_sign|\.serve|\.tokens)?"
-    exporting = r"exporting(\.contract|\.digests|\.model_config|\.warm_up)?"
+    exporting = r"exporting(\.contract|\.digests|\.model_config|\.stored|\.warm_up)?"
     allowed = rf"gan_keras\.({cli}|{exporting}|drawing(\.pages)?|errors|files|serving(\..*)?)"
     assert {name for name in own if not re.fullmatch(allowed, name)} == set()
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 
 from gan_keras.exporting import conformance, contract, version_graph
+from gan_keras.exporting.stored import Stored
 from tests.exporting.wrong_exports import failures, logged, request, signature, write
 
 
@@ -69,7 +70,7 @@ def default(graph):
 )
 def test_graphs(good, graph, rule, change, told):
     change(graph)
-    found = failures(conformance.run(version_graph.RULES, version_graph.Stored(good, graph)))
+    found = failures(conformance.run(version_graph.RULES, Stored(good, graph)))
     (name,) = (name for name in found if name.startswith(rule))
     assert told in found[name]
 
@@ -90,7 +91,7 @@ def test_the_embedded_compilation_of_tensorflow_is_the_one_looked_for():
     found = failures(
         conformance.run(
             {"xla": version_graph.RULES["nothing is compiled by XLA"]},
-            version_graph.Stored(Path(), graph),
+            Stored(Path(), graph),
         )
     )
     assert "xla" in found
@@ -118,6 +119,6 @@ def test_warm_up_files(copy, graph, messages, told):
         write(copy, [logged(request())], "GZIP")
     else:
         write(copy, messages)
-    found = failures(conformance.run(version_graph.RULES, version_graph.Stored(copy, graph)))
+    found = failures(conformance.run(version_graph.RULES, Stored(copy, graph)))
     assert list(found) == ["warm-up covers all"]
     assert told in found["warm-up covers all"]
