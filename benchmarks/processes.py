@@ -21,12 +21,13 @@ ROOT = Path(__file__).parent.parent
 READY = "ready"  # What a process prints that waits for its turn.
 TURNS = "BENCHMARKS_GIVE_TURNS"  # Set where somebody reads that.
 SHOWN_LINES = 20  # Of what a process printed before it failed.
-# Set for all alike. TensorFlow's notices would bury the one line that is wanted; and those that are
-# ready together share the memory of a GPU.
+# Set for all alike. TensorFlow's notices would bury the one line that is wanted; those that are
+# ready together share the memory of a GPU; and oneDNN is what the commands use.
 ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "KERAS_BACKEND": "tensorflow",
+    "TF_ENABLE_ONEDNN_OPTS": "1",
 }
 
 

@@ -16,6 +16,7 @@ from tests.forks import Forks
 # Before TensorFlow is imported by any test.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # As the commands that train have it.
 # Before NumPy is, too: threads of BLAS wait by turning round, and take the cores from other tests.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 

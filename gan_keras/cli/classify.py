@@ -76,7 +76,7 @@ def _classify(values):
     }
     of_images = {name: fields[name] for name in OF_IMAGES if name in fields}
     config = configs.Config(**{**of_images, **given})
-    flags.import_tensorflow()
+    flags.import_tensorflow(onednn=True)
     from gan_keras import data
     from gan_keras.data import folder
     from gan_keras.evaluation import classifier

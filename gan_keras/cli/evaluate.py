@@ -73,7 +73,7 @@ def _evaluate(values):
         raise UsageError(f"--workdir: required; see {PROGRAM} --help")
     checkpoint = flags.checkpoint(values)
     configs.load(values.workdir)  # A wrong folder is reported before TensorFlow is imported.
-    flags.import_tensorflow()
+    flags.import_tensorflow(onednn=True)
     from gan_keras import evaluation
 
     if values.neighbours:

@@ -5,6 +5,7 @@ import ctypes
 import importlib.util
 import logging
 import os
+import platform
 import re
 import resource
 import signal
@@ -218,8 +219,14 @@ def _load_cusolver():
                 ctypes.CDLL(str(library))
 
 
-def import_tensorflow():
+def import_tensorflow(onednn=False):
     """Reports that TensorFlow starts, and imports it without its own notices.
+
+    Args:
+        onednn: Whether to use oneDNN's operators also on an x86 CPU where TensorFlow leaves them
+            out by itself: training and scores are up to four times as fast. A server leaves it to
+            TensorFlow, so that its pictures are those of TensorFlow Serving to the last bit. What
+            the environment says counts in any case.
 
     The notices come from C++ before TensorFlow's logging is set up, so that no setting
     silences all of them: standard error is set aside during the import, and whatever is
@@ -235,6 +242,8 @@ def import_tensorflow():
     os.environ["KERAS_BACKEND"] = "tensorflow"
     # A card's memory as it is needed: training, scores and a server can share one.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    if onednn and platform.machine() == "x86_64":
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     _load_cusolver()
     sys.stderr.flush()
     visible = os.dup(2)

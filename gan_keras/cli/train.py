@@ -193,7 +193,7 @@ def _choose(config, workdir, values):
         stored = configs.load(workdir)
         return dataclasses.replace(config, **{name: getattr(stored, name) for name in open_fields})
     print(f"looking at {config.dataset}", flush=True)
-    flags.import_tensorflow()  # Which reading pictures does not need, and its room does.
+    flags.import_tensorflow(onednn=True)  # Which reading pictures does not need, and its room does.
     from gan_keras import data
 
     chosen = configs.folder_choice.choose(data.survey(config.dataset), config.held_out)
@@ -227,7 +227,7 @@ def _train(values):
     # A changed flag is refused before the seconds that TensorFlow takes.
     config, _ = configs.settle(config, workdir)
     _print_configuration(config, workdir)
-    flags.import_tensorflow()
+    flags.import_tensorflow(onednn=True)
     from gan_keras import training
 
     if values.dry_run:

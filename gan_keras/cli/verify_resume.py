@@ -38,7 +38,7 @@ def _verify(values):
     if not values.workdir:
         raise UsageError(f"--workdir: required; see {PROGRAM} --help")
     configs.load(values.workdir)  # A wrong folder is reported before TensorFlow is imported.
-    flags.import_tensorflow()
+    flags.import_tensorflow(onednn=True)
     from gan_keras.training import verify_resume as resuming
 
     with moving_sign():

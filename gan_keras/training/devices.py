@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import platform
 import re
 
 import tensorflow as tf
@@ -9,9 +10,13 @@ import tensorflow as tf
 from gan_keras.distribution import strategy as strategies
 from gan_keras.errors import UsageError, UserError, memory_reported
 from gan_keras.game import compiled_step
+from gan_keras.training import precision
 
 # TensorFlow's own: without it the first process takes all of a card's memory.
 ALLOW_GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
+# TensorFlow's own, too. Unset, it counts as 1 on CPUs with one of these, as of 2.21.
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+ONEDNN_UNASKED = {"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16"}
 
 
 def prepare(config):
@@ -64,6 +69,8 @@ def describe(config, jit_compile, why):
     """
     on_gpu = bool(tf.config.get_visible_devices("GPU"))
     phrases = []
+    if not on_gpu and _lacks_onednn():
+        phrases.append(f"without oneDNN (faster: {ONEDNN}=1, before TensorFlow is imported)")
     if on_gpu:
         phrases.append(f"TF32 {'on' if config.tf32 else 'off'}")
     if on_gpu or jit_compile:
@@ -74,6 +81,13 @@ def describe(config, jit_compile, why):
         grows = os.environ.get(ALLOW_GROWTH) == "true"
         phrases.append(f"memory taken {'as needed' if grows else 'at once'}")
     return phrases
+
+
+def _lacks_onednn():
+    if platform.machine() != "x86_64":
+        return False
+    unasked = "1" if ONEDNN_UNASKED.intersection(precision.cpu_flags()) else "0"
+    return os.environ.get(ONEDNN, unasked).lower() not in ("1", "true")
 
 
 @contextlib.contextmanager

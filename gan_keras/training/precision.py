@@ -26,7 +26,7 @@ def choose(wanted, network):
         return "float32", f"{network} networks were not judged in bfloat16"
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
-        flags = _cpu_flags()
+        flags = cpu_flags()
         if "amx_bf16" in flags:
             return "bfloat16", "this CPU multiplies its matrices in tiles, AMX"
         if "avx512_bf16" in flags:
@@ -39,7 +39,7 @@ def choose(wanted, network):
     return ("bfloat16" if capability >= (8, 0) else "float32"), why
 
 
-def _cpu_flags():
+def cpu_flags():
     """The names of what this CPU can do; none where Linux does not tell."""
     try:
         text = Path("/proc/cpuinfo").read_text()

@@ -3,6 +3,7 @@
 import configparser
 import ctypes
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -211,3 +212,27 @@ def test_cusolver_is_loaded_where_tensorflow_does_not_look(monkeypatch, tmp_path
     monkeypatch.setattr(ctypes, "CDLL", lambda path: asked.append(path) or load(path))
     flags.import_tensorflow()
     assert asked == [str(library)]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="elsewhere TensorFlow chooses")
+@pytest.mark.parametrize(("asked", "convolved"), [(None, True), ("0", False)])
+def test_what_trains_computes_by_onednn_unless_told_otherwise(asked, convolved):
+    """Also where the CPU is none that TensorFlow takes it for; oneDNN itself names what it does."""
+    script = (
+        "from gan_keras.cli import flags; flags.import_tensorflow(onednn=True); "
+        "import tensorflow as tf; tf.nn.conv2d(tf.ones((8, 16, 16, 8)), tf.ones((3, 3, 8, 8)), 1, "
+        "'SAME')"
+    )
+    environment = {**os.environ, "ONEDNN_VERBOSE": "1"}
+    environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
+    if asked:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = asked
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert ("exec,cpu,convolution" in done.stdout) == convolved, done.stderr
+
+
+def test_a_server_leaves_onednn_to_tensorflow(monkeypatch):
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    flags.import_tensorflow()
+    assert "TF_ENABLE_ONEDNN_OPTS" not in os.environ

@@ -118,6 +118,31 @@ def test_on_a_cpu_only_what_was_asked_for_is_said(machine):
     ]
 
 
+@pytest.mark.parametrize(
+    ("cpu", "asked", "lacks"),
+    [
+        (["avx512f"], None, True),
+        (["avx512f", "avx512_vnni"], None, False),
+        (["avx512f"], "1", False),
+        (["avx512f"], "True", False),
+        (["avx512_vnni"], "0", True),
+    ],
+)
+def test_a_cpu_without_onednn_is_told_of_it(cpu, asked, lacks, machine, monkeypatch):
+    machine()
+    monkeypatch.setattr(devices.precision, "cpu_flags", lambda: cpu)
+    monkeypatch.setattr(devices.platform, "machine", lambda: "x86_64")
+    monkeypatch.delenv(devices.ONEDNN)
+    if asked:
+        monkeypatch.setenv(devices.ONEDNN, asked)
+    said = devices.describe(configs.from_preset("digits"), False, "a CPU is slower by it")
+    assert (
+        said
+        == ["without oneDNN (faster: TF_ENABLE_ONEDNN_OPTS=1, before TensorFlow is imported)"]
+        * lacks
+    )
+
+
 def test_no_memory_is_one_line_with_what_to_lower():
     """TensorFlow's own error, of more bytes than a processor can address."""
     config = configs.from_preset("dcgan2015")

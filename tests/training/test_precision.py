@@ -14,7 +14,7 @@ def machine(monkeypatch):
             precision.tf.config, "list_physical_devices", lambda kind: list(capabilities)
         )
         monkeypatch.setattr(precision, "_capability", lambda gpu: gpu)
-        monkeypatch.setattr(precision, "_cpu_flags", lambda: list(cpu))
+        monkeypatch.setattr(precision, "cpu_flags", lambda: list(cpu))
 
     return set_to
 
@@ -52,4 +52,4 @@ def test_what_was_asked_for_is_what_is_done(machine, wanted):
 
 def test_this_machine_can_be_asked():
     assert precision.choose("auto", "dcgan")[0] in ("float32", "bfloat16")
-    assert all(precision._cpu_flags())
+    assert all(precision.cpu_flags())
