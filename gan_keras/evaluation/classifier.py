@@ -67,7 +67,7 @@ class Classifier:
         terms they are closer to the Gaussian that a Fréchet distance takes them for, and no
         unit that is silent on all images makes their covariance singular.
         """
-        return keras.Model(self.network.inputs, self.network.get_layer(FEATURE_LAYER).output)
+        return keras.Model(self.network.inputs[0], self.network.get_layer(FEATURE_LAYER).output)
 
     def classes(self, images: np.ndarray) -> np.ndarray:
         """Returns the class that it sees in each image.

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tensorflow.core.protobuf import saved_model_pb2
 
 from gan_keras.cli import check_export
 from gan_keras.errors import UserError
@@ -100,6 +101,12 @@ def two_graphs(folder):
     (folder / "saved_model.pb").write_bytes(stored + stored)  # Messages one after another join.
 
 
+def no_tag(folder):
+    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    saved.meta_graphs[0].meta_info_def.tags[:] = ["train"]
+    (folder / "saved_model.pb").write_bytes(saved.SerializeToString())
+
+
 @pytest.mark.parametrize(
     ("rule", "damage", "told"),
     [
@@ -114,6 +121,7 @@ def two_graphs(folder):
         ("saved_model.pb", lambda at: (at / "saved_model.pb").unlink(), "no saved_model.pb"),
         ("saved_model.pb", lambda at: cut(at / "saved_model.pb"), "is no SavedModel, or not all"),
         ("saved_model.pb", two_graphs, "2 graphs with the tag `serve`"),
+        ("saved_model.pb", no_tag, "0 graphs with the tag `serve`"),
         ("variables", lambda at: (at / "variables/variables.index").unlink(), "no variables/vari"),
         (
             "variables",
