@@ -22,7 +22,7 @@ def asked(monkeypatch, tmp_path):
         return classifier.Classifier(None, about, "abc")
 
     monkeypatch.setattr(classifier, "make", make)
-    monkeypatch.setattr(flags, "import_tensorflow", lambda: None)
+    monkeypatch.setattr(flags, "import_tensorflow", lambda onednn: None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return calls
 
