@@ -8,7 +8,7 @@ from gan_keras.errors import UsageError, visible
 DENSITIES = {"gaussians_1d": 1, "ring": 2, "grid": 2}
 
 # Networks whose D sees each example alone: no statistics of the batch, and no dropout.
-ALONE = ("plain", "residual", "mlp", "points")
+ALONE = ("plain", "modulated", "residual", "mlp", "points")
 AUGMENTATIONS = ("color", "translation", "cutout")
 
 # Bound of the whole numbers that have none of their own, and more than any run needs: what

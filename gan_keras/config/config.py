@@ -37,7 +37,7 @@ MAY_CHANGE = (
     "on_collapse",
 )
 
-NETWORKS = ("dcgan", "plain", "residual", "mlp", "maxout", "points")
+NETWORKS = ("dcgan", "plain", "modulated", "residual", "mlp", "maxout", "points")
 PRIORS = ("normal", "uniform")
 GENERATOR_LOSSES = ("non_saturating", "minimax", "relativistic")
 OPTIMIZERS = ("adam", "momentum")
@@ -86,8 +86,8 @@ class Config:
     network: str = _flag("dcgan", "Architecture of generator and discriminator.", choices=NETWORKS)
     width: int = _flag(
         64,
-        "dcgan and plain: filters next to the image; residual: filters at its size, as 16 for two "
-        "cores and 64 for a GPU; mlp: units of the generator's first layer; "
+        "dcgan, plain and modulated: filters next to the image; residual: filters at its size, as "
+        "16 for two cores and 64 for a GPU; mlp: units of the generator's first layer; "
         "maxout: units of the generator's layers, of which the discriminator has a fifth; "
         "points: units of all layers.",
         least=1,

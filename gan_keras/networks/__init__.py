@@ -12,7 +12,7 @@ import keras
 
 from gan_keras.config import Config
 from gan_keras.errors import UsageError
-from gan_keras.networks import dcgan, labels, maxout, mlp, plain, points, residual
+from gan_keras.networks import dcgan, labels, maxout, mlp, modulated, plain, points, residual
 from gan_keras.networks.convolution import DoublingConv2DTranspose, HalvingConv2D
 from gan_keras.networks.initial_weights import WeightSeeds
 from gan_keras.networks.labels import classes_of, frequencies_of, set_frequencies
@@ -34,6 +34,7 @@ __all__ = [
 NETWORKS = {
     "dcgan": dcgan,
     "plain": plain,
+    "modulated": modulated,
     "residual": residual,
     "mlp": mlp,
     "maxout": maxout,

@@ -8,7 +8,8 @@ References:
     Initial weights: Glorot and Bengio 2010, http://proceedings.mlr.press/v9/glorot10a.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 from keras import layers
@@ -24,7 +25,12 @@ FEATURES = 4  # Units of D's dense layer, in widths.
 
 
 def generator(
-    shape: Sequence[int], latent_dim: int, width: int, seed: int, classes: int = 0
+    shape: Sequence[int],
+    latent_dim: int,
+    width: int,
+    seed: int,
+    classes: int = 0,
+    between: Callable[[Any, Any], Any] | None = None,
 ) -> keras.Model:
     """Dense to a small square, then transposed convolutions that double it, then tanh.
 
@@ -36,6 +42,8 @@ def generator(
         width: Filters of the layer before the image; doubled with every halving of the size.
         seed: Integer from which the initial weights follow.
         classes: Number of classes, whose labels are a second input; 0: none.
+        between: What comes between a normalisation and its rectifier: a function of the features
+            and of what the first layer reads. None: nothing does.
 
     Returns:
         Model from float (batch, latent_dim), with labels int64 (batch,) if there are classes, to
@@ -48,16 +56,20 @@ def generator(
     filters = [filters_after(width, i) for i in reversed(range(doublings))]
     draw = WeightSeeds(seed, GENERATOR_WEIGHTS)
 
-    inputs, x = labels.inputs(latent_dim, classes)
+    def activated(x):
+        x = normalise(x)
+        return _leaky(between(x, first) if between else x)
+
+    inputs, first = labels.inputs(latent_dim, classes)
     x = layers.Dense(
         start * start * filters[0], use_bias=False, kernel_initializer=_initializer(draw)
-    )(x)
-    x = _leaky(normalise(layers.Reshape((start, start, filters[0]))(x)))
+    )(first)
+    x = activated(layers.Reshape((start, start, filters[0]))(x))
     for count in filters[1:]:
         x = DoublingConv2DTranspose(
             count, 4, 2, "same", use_bias=False, kernel_initializer=_initializer(draw)
         )(x)
-        x = _leaky(normalise(x))
+        x = activated(x)
     x = DoublingConv2DTranspose(shape[-1], 4, 2, "same", kernel_initializer=_initializer(draw))(x)
     # Under a mixed precision policy the pixels are float32 all the same.
     images = layers.Activation("tanh", dtype="float32")(x)

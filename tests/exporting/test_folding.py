@@ -80,6 +80,18 @@ def test_a_folded_dcgan_is_the_same_function(image_size, channels, kind):
         assert_array_equal(a, b)
 
 
+def test_a_folded_modulated_generator_is_the_same_function():
+    """What modulates reads the latents beside the layers into which normalisation goes."""
+    made, _ = networks.build("modulated", shape=(16, 16, 1), latent_dim=LATENTS, width=8, seed=0)
+    generator = vary(made)
+    folded = folding.fold(generator)
+    expected = generator(Z, training=False)
+    assert np.std(expected) > 0.3
+    assert_allclose(folded(Z), expected, rtol=0, atol=1e-4)
+    assert FusedBatchNormalization in kinds(generator)
+    assert FusedBatchNormalization not in kinds(folded)
+
+
 def bfloat16_error(folded, expected):
     """What the root mean square error of a picture is at most.
 

@@ -49,7 +49,7 @@ print(json.dumps(found))
 PENALISED = {"r1_weight": 0.5, "r2_weight": 0.25, "penalty_every": 2, "ema_decay": 0.9}
 ADAPTIVE = {"augment": ["color", "translation", "cutout"], "augment_target": 0.6}
 FORMS = {
-    "pairs": ("plain", "float32", {"generator_loss": "relativistic", **PENALISED}),
+    "pairs": ("modulated", "float32", {"generator_loss": "relativistic", **PENALISED}),
     "adaptive pairs": (
         "mlp",
         "float32",

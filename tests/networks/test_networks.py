@@ -7,8 +7,9 @@ import pytest
 from gan_keras import networks
 from gan_keras.config import config
 from gan_keras.errors import UsageError
+from gan_keras.networks import modulated
 
-IMAGE_NETWORKS = ("dcgan", "plain", "residual", "mlp", "maxout")
+IMAGE_NETWORKS = ("dcgan", "plain", "modulated", "residual", "mlp", "maxout")
 
 
 def build(network, image_size=28, channels=1, width=8, latent_dim=5, seed=0):
@@ -94,7 +95,7 @@ def test_the_seed_decides_every_kernel(network):
     first, again, other = (build(network, seed=seed) for seed in (3, 3, 4))
     for networks_of_a_seed in zip(first, again, other, strict=True):
         kernels = [
-            # The last of a residual block is 0 at first.
+            # The last of a residual block is 0 at first, and so is what modulates.
             [w.numpy() for w in net.trainable_weights if w.name == "kernel" and np.any(w)]
             for net in networks_of_a_seed
         ]
@@ -120,3 +121,24 @@ def test_mixed_precision_still_ends_in_float32(network):
     images = generator(np.zeros((2, 5), "float32"))
     assert images.dtype == "float32"
     assert discriminator(images).dtype == "float32"
+
+
+Z = np.random.default_rng(0).normal(size=(4, 5)).astype("float32")
+
+
+def test_a_modulated_generator_begins_as_a_plain_one():
+    (plain, _), (other, _) = build("plain"), build("modulated")
+    np.testing.assert_array_equal(other(Z), plain(Z))
+
+
+def test_modulation_is_an_affine_function_of_the_latents():
+    draws = np.random.default_rng(1)
+    features, latents = keras.Input((3, 2, 4)), keras.Input((5,))
+    model = keras.Model([features, latents], modulated.modulate(features, latents))
+    model.set_weights([draws.normal(size=weight.shape) for weight in model.weights])
+    scale, scale_at_0, shift, shift_at_0 = model.get_weights()
+    x = draws.normal(size=(4, 3, 2, 4)).astype("float32")
+    expected = np.empty_like(x)
+    for example, z in enumerate(Z):
+        expected[example] = x[example] * (z @ scale + scale_at_0) + z @ shift + shift_at_0
+    np.testing.assert_allclose(model([x, Z]), expected, rtol=0, atol=1e-5)
