@@ -75,9 +75,10 @@ def together(config):
     _images_only(config)
     if (config.r1_weight or config.r2_weight) and config.network not in ALONE:
         flag = "r1_weight" if config.r1_weight else "r2_weight"
+        *others, last = ALONE
         raise UsageError(
             f"--{flag}={getattr(config, flag)}: the discriminator of {config.network} has no "
-            f"slope of each image alone; choose --network={' or '.join(ALONE)}"
+            f"slope of each image alone; choose --network={', '.join(others)} or {last}"
         )
 
 

@@ -120,7 +120,7 @@ def test_the_length_of_a_cosine_may_not_change():
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"r1_weight": 1.0}, "--r1_weight=1.0: .*; choose --network=plain or residual"),
+        ({"r1_weight": 1.0}, "--r1_weight=1.0: .*; choose --network=plain, .* or points"),
         ({"network": "maxout", "r2_weight": 1.0}, "--r2_weight=1.0: .* maxout"),
         (
             {"keep_best": "jsd", "evaluate_every": 1},
