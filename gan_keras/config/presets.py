@@ -49,8 +49,8 @@ _TEN_MINUTES = {
     "checkpoint_every": 1000,
 }
 
-# In colour, whose class and colours are two things: a shape's outline came through all of G's layers
-# only where each of them reads latents and label (docs/results.md).
+# In colour, where class and colours are two things: outlines came through all of G's layers only
+# where each of them reads latents and label (docs/results.md).
 _COLOUR = {**_AT_REST, "network": "modulated", "channels": 3, "latent_dim": 128}
 
 PRESETS = {
