@@ -222,15 +222,15 @@ def _load_cusolver():
 def import_tensorflow(onednn=False):
     """Reports that TensorFlow starts, and imports it without its own notices.
 
-    Args:
-        onednn: Whether to use oneDNN's operators also on an x86 CPU where TensorFlow leaves them
-            out by itself: training and scores are up to four times as fast. A server leaves it to
-            TensorFlow, so that its pictures are those of TensorFlow Serving to the last bit. What
-            the environment says counts in any case.
-
     The notices come from C++ before TensorFlow's logging is set up, so that no setting
     silences all of them: standard error is set aside during the import, and whatever is
     not a notice is printed afterwards.
+
+    Args:
+        onednn: Whether to use oneDNN's operators also on an x86 CPU where TensorFlow leaves them
+            out by itself: training and scores are several times as fast. A server leaves it to
+            TensorFlow, so that its pictures are those of TensorFlow Serving to the last bit. What
+            the environment says counts in any case.
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     if soft != resource.RLIM_INFINITY and soft < LEAST_MEMORY:

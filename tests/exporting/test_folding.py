@@ -87,7 +87,7 @@ def test_a_folded_modulated_generator_is_the_same_function():
     folded = folding.fold(generator)
     expected = generator(Z, training=False)
     assert np.std(expected) > 0.3
-    assert_allclose(folded(Z), expected, rtol=0, atol=1e-4)
+    assert_allclose(folded(Z), expected, rtol=0, atol=1e-5)
     assert FusedBatchNormalization in kinds(generator)
     assert FusedBatchNormalization not in kinds(folded)
 

@@ -135,7 +135,8 @@ def test_modulation_is_an_affine_function_of_the_latents():
     draws = np.random.default_rng(1)
     features, latents = keras.Input((3, 2, 4)), keras.Input((5,))
     model = keras.Model([features, latents], modulated.modulate(features, latents))
-    model.set_weights([draws.normal(size=weight.shape) for weight in model.weights])
+    # Of numbers so small that what is added up stays of order one, float32 rounds 1e-7 at a time.
+    model.set_weights([draws.normal(0, 0.3, weight.shape) for weight in model.weights])
     scale, scale_at_0, shift, shift_at_0 = model.get_weights()
     x = draws.normal(size=(4, 3, 2, 4)).astype("float32")
     expected = np.empty_like(x)

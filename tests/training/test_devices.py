@@ -35,6 +35,7 @@ def machine(monkeypatch):
         monkeypatch.setattr(ask, "get_device_details", lambda gpu: details[capabilities.index(gpu)])
 
     monkeypatch.setenv(devices.ALLOW_GROWTH, "true")
+    monkeypatch.setenv(devices.ONEDNN, "1")
     yield set_to
     ask = tf.config.experimental
     ask.enable_tensor_float_32_execution(True)
@@ -136,11 +137,8 @@ def test_a_cpu_without_onednn_is_told_of_it(cpu, asked, lacks, machine, monkeypa
     if asked:
         monkeypatch.setenv(devices.ONEDNN, asked)
     said = devices.describe(configs.from_preset("digits"), False, "a CPU is slower by it")
-    assert (
-        said
-        == ["without oneDNN (faster: TF_ENABLE_ONEDNN_OPTS=1, before TensorFlow is imported)"]
-        * lacks
-    )
+    phrase = "without oneDNN (faster: TF_ENABLE_ONEDNN_OPTS=1, before TensorFlow is imported)"
+    assert said == [phrase] * lacks
 
 
 def test_no_memory_is_one_line_with_what_to_lower():
