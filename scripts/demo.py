@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
-WORKDIR, EXPORT_DIR = "runs/digits", "exports/digits"
+WORKDIR, EXPORT_DIR = "runs/demo", "exports/demo"
 SERVED = f"{WORKDIR}/samples/served.png"
 SEVENS = f"{WORKDIR}/samples/sevens.png"
 
@@ -19,7 +19,7 @@ SEVENS = f"{WORKDIR}/samples/sevens.png"
 def main():
     held = held_ports(2)
     grpc_port, rest_port = (each.getsockname()[1] for each in held)
-    title("1. Train: real handwritten digits, about a minute")
+    title("1. Train: real handwritten digits, about 90 seconds")
     command("gan-keras-train", "--preset=digits_conditional", f"--workdir={WORKDIR}")
     title("2. Export: the generator as a SavedModel version")
     command("gan-keras-export", f"--workdir={WORKDIR}", f"--export_dir={EXPORT_DIR}")

@@ -2,9 +2,11 @@
 
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -29,13 +31,24 @@ def program(command):
     return [sys.executable, "-c", code, *arguments]
 
 
+def test_the_demo_leaves_the_folders_of_the_next_commands_alone():
+    demo = runpy.run_path(str(Path(__file__).parent.parent / "scripts" / "demo.py"))
+    for folder in (demo["WORKDIR"], demo["EXPORT_DIR"]):
+        assert not any(f"{folder} " in f"{line} " for line in blocks("sh")[0].splitlines())
+    assert f"`{demo['SERVED']}`" in README
+    assert f"--logdir {demo['WORKDIR']}/logs`" in README
+
+
 def test_train_export_serve_sample_and_the_client(tmp_path):
     (block,) = blocks("sh")
     lines = block.splitlines()
+    # Started is not ready: the line after the server's waits until it answers.
+    (status,) = re.findall(r"^until curl -sf (\S+) > /dev/null; do sleep 1; done$", lines.pop(3))
     assert [line.split()[0] for line in lines] == [
         f"gan-keras-{name}" for name in ("train", "export", "serve", "sample")
     ]
     ports = held_ports(2)
+    status = status.replace("127.0.0.1:8501", f"127.0.0.1:{ports[1]}")
     more = {
         "gan-keras-train": ["--steps=20"],
         "gan-keras-serve": [f"--port={ports[0]}", f"--rest_api_port={ports[1]}"],
@@ -51,6 +64,7 @@ def test_train_export_serve_sample_and_the_client(tmp_path):
                     program(command), cwd=tmp_path, stdout=subprocess.PIPE, text=True
                 )
                 assert any("gan-keras-sample" in line for line in server.stdout)
+                assert urllib.request.urlopen(status, timeout=60).status == 200
             else:
                 subprocess.run(program(command), cwd=tmp_path, check=True, timeout=600)
         assert (tmp_path / "grid.png").read_bytes().startswith(b"\x89PNG")

@@ -239,9 +239,12 @@ def _train(values):
         return
     outcome = training.train(config, workdir, live_port=values.live_port if values.live else None)
     if outcome.first_step == outcome.last_step:
+        longer = "give a larger --steps to train on"
+        if config.learning_rate_schedule == "cosine":
+            longer = "its rates have fallen to 0, and more --steps need another --workdir"
         print(
             f"nothing to do: {workdir} has {outcome.last_step:,} of {config.steps:,} steps; "
-            "give a larger --steps to train on"
+            f"{longer}"
         )
     elif outcome.stopped:
         print(f"stopped and saved at step {outcome.last_step:,}; the same command resumes the run")

@@ -312,6 +312,7 @@ def check_resumable(stored, wanted, workdir):
         may_change.remove("steps")  # The rates of all steps depend on it.
     changes = [
         f"{item.name} {getattr(stored, item.name)!r} -> {getattr(wanted, item.name)!r}"
+        + (", by which the rates of its cosine fall" if item.name == "steps" else "")
         for item in dataclasses.fields(Config)
         if item.name not in may_change and getattr(stored, item.name) != getattr(wanted, item.name)
     ]

@@ -113,7 +113,7 @@ def test_a_folder_without_a_run_is_named(tmp_path):
 
 def test_the_length_of_a_cosine_may_not_change():
     falling = dataclasses.replace(DIGITS, learning_rate_schedule="cosine")
-    with pytest.raises(UsageError, match="steps 3000 -> 4000"):
+    with pytest.raises(UsageError, match=r"steps 3000 -> 4000, by .* cosine fall\)"):
         configs.check_resumable(falling, dataclasses.replace(falling, steps=4000), "runs/x")
 
 

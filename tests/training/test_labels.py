@@ -45,7 +45,9 @@ def test_it_resumes_to_the_bit(run):
 
 def test_the_length_of_its_cosine_stays(run, capsys):
     assert train.run([*LABELLED, *BESIDE, "--steps=30", f"--workdir={run}"]) == 2
-    assert "steps 20 -> 30" in capsys.readouterr().err
+    assert "steps 20 -> 30, by which the rates of its cosine fall" in capsys.readouterr().err
+    assert train.run([*LABELLED, *BESIDE, "--steps=20", f"--workdir={run}"]) == 0
+    assert "have fallen to 0, and more --steps need another" in capsys.readouterr().out
 
 
 def test_its_generator_is_given_labels_to_be_judged(run):
