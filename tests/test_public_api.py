@@ -165,7 +165,10 @@ def test_a_folder_of_versions_is_its_newest(exported, tmp_path):
         ({"count": 0}, "count must be at least 1, not 0"),
         ({"count": 1.5}, "count must be an integer, not 1.5"),
         ({"count": 2, "seed": 2**63 - 1}, r"seed must be from -\d+ to \d+ for 2 pictures"),
-        ({"count": 2, "label": 3}, r"label=3: .* was trained without labels; omit label"),
+        (
+            {"count": 2, "label": 3},
+            r"label=3: .* was trained without labels; .* train with --conditional",
+        ),
     ],
 )
 def test_what_cannot_be_sampled_is_named(from_run, arguments, message):

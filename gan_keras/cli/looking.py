@@ -135,7 +135,14 @@ def _loaded(values):
     flags.import_tensorflow()
     from gan_keras import exporting
 
-    yield exporting.load(values.load, checkpoint), values.load
+    loaded = exporting.load(values.load, checkpoint)
+    flag = "truncation" if values.interpolate is None else "interpolate"
+    if loaded.classes and values.label is None and values[flag].value not in (None, 1.0):
+        raise UsageError(
+            f"--{flag}={values[flag].value}: {values.load} has {len(loaded.classes)} classes; "
+            "give --label too"
+        )
+    yield loaded, values.load
 
 
 def _pictures(values, source, ends):

@@ -232,8 +232,9 @@ class Client:
             names = self._class_names(end)
         except refusals.NoSignature:
             raise UsageError(
-                f"label {name!r}: the model has no names of classes; give a class's number, or"
-                " export it again with gan-keras-export"
+                f"label {name!r}: the model has no names of classes; it was trained without labels"
+                " (train with --conditional), or exported by an early version (give a number, or"
+                " export again)"
             ) from None
         if name in names:
             return names.index(name)

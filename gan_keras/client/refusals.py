@@ -52,6 +52,11 @@ def no_model(where, model, said):
 def complaint(where, model, signature, said):
     """The server's own words."""
     if re.search("signature.*not found|no signature", said, re.IGNORECASE | re.DOTALL):
-        said += f"; `{signature}` is there if `{model}` comes from gan-keras-export"
+        if signature in (contract.PNG_LABEL_SIGNATURE, contract.SAMPLE_LABEL_SIGNATURE):
+            said += (
+                f"; `{model}` was trained without labels: omit label, or train with --conditional"
+            )
+        else:
+            said += f"; `{signature}` is there if `{model}` comes from gan-keras-export"
         return NoSignature(f"{where}: {one_line(said)}")
     return UserError(f"{where}: {one_line(said)}")

@@ -113,7 +113,10 @@ class LoadedGenerator:
     def _labels(self, label, count):
         """Returns checked class numbers, int64 (count,)."""
         if not self.classes:
-            raise UsageError(f"label={label}: {self.path} was trained without labels; omit label")
+            raise UsageError(
+                f"label={label}: {self.path} was trained without labels; omit label, or train with "
+                "--conditional"
+            )
         if isinstance(label, str):
             if label not in self.classes:
                 raise UsageError(f"label={label!r}: choose from {', '.join(self.classes)}")

@@ -89,6 +89,13 @@ def test_a_strip_shows_both_ends():
         (["--load=x", "--server=y:1"], "--server and --load=x: choose one of them"),
         (["--checkpoint=3"], "--checkpoint=3: goes with --load"),
         (["--load=pretrained:nothing"], "pretrained:nothing: unknown; choose from"),
+        *(
+            (
+                ["--load=pretrained:mnist", flag],
+                f"{flag}: pretrained:mnist has 10 classes; give --l",
+            )
+            for flag in ("--truncation=0.5", "--interpolate=1,2")
+        ),
     ],
 )
 def test_flags_that_do_not_go_together_are_one_line(tmp_path, monkeypatch, capsys, argv, message):

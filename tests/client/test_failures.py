@@ -6,9 +6,11 @@ import grpc
 import pytest
 from numpy.testing import assert_array_equal
 
+from gan_keras.client import refusals
 from gan_keras.client import transport as sending
 from gan_keras.client.client import Client
 from gan_keras.errors import UserError
+from gan_keras.exporting import contract
 from tests.client.fakes import SHORT_PAUSE, Fake, FakeGrpc, FakeRest, picture
 
 
@@ -95,6 +97,8 @@ def test_a_missing_signature_is_named_with_the_remedy(fake, client):
         UserError, match=r"`png` is there if `generator` comes from gan-keras-export"
     ):
         client.sample(1)
+    found = refusals.complaint("here", "generator", contract.PNG_LABEL_SIGNATURE, "no signature")
+    assert str(found).endswith("without labels: omit label, or train with --conditional")
 
 
 def test_a_web_server_that_is_no_model_server_is_noticed():
