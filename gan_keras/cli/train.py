@@ -35,8 +35,8 @@ GROUPS = {
         "penalty_every",
         "augment",
         "augment_target",
-        "ema_half_life",
         "ema_decay",
+        "ema_half_life",
         "on_collapse",
     ),
     "Optimisation": (
@@ -91,7 +91,11 @@ def _parse(argv):
 
 def _define(values):
     absl_flags.DEFINE_string(
-        "workdir", None, "Folder of the run (default: runs/<preset>).", flag_values=values
+        "workdir",
+        None,
+        "Folder of the run (default: runs/<preset>; for --dataset=folder:PATH alone, runs/ and the "
+        "folder's name).",
+        flag_values=values,
     )
     absl_flags.DEFINE_boolean(
         "dry_run",

@@ -133,8 +133,8 @@ class Config:
     )
     augment_target: float = _flag(
         0.0,
-        "0: that is always done. Above, as 0.6: with a probability, 0 to 0.8, that rises while "
-        "D is surer of real images, by the mean sign of its answers, than this.",
+        "0: augment always. Above 0, as 0.6: augment with a probability from 0 to 0.8, which rises "
+        "while the mean sign of D's answers to real images is above this.",
         least=0.0,
         below=1.0,
     )
