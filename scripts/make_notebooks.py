@@ -1,6 +1,6 @@
 """Writes docs/notebooks/gan_in_ten_steps.ipynb and its Chinese twin: the same cells, run once.
 
-    pip install 'gan-keras[notebook]'
+    pip install '.[notebook]'
     python scripts/make_notebooks.py
 
 The texts stand here, once in each language, beside the code that both have.
@@ -19,7 +19,7 @@ TITLES = (
 [中文](gan_in_ten_steps.zh.ipynb) · For students: from two densities to a generator that answers
 over the network, in a few minutes on two CPU cores. Run the cells from top to bottom.
 
-It needs the package: `pip install 'gan-keras[notebook]'`, on Colab in a cell with `%` before it.
+It needs the package: in a checkout `pip install '.[notebook]'`, on Colab in a cell with `%` before it.
 The mathematics is Goodfellow et al. 2014, [*Generative Adversarial
 Nets*](https://arxiv.org/abs/1406.2661); [the theory in twelve steps](../theory.md) derives it.""",
     """\
@@ -27,7 +27,7 @@ Nets*](https://arxiv.org/abs/1406.2661); [the theory in twelve steps](../theory.
 
 [English](gan_in_ten_steps.ipynb) · 写给学生：从两个概率密度出发，到一个能通过网络回答请求的生成器，两个 CPU 核上只要几分钟。请从上到下依次运行各个单元格。
 
-需要先安装本软件包：`pip install 'gan-keras[notebook]'`；在 Colab 上写在一个单元格里，前面加 `%`。数学内容依据 Goodfellow 等人 2014 年的论文 [*Generative Adversarial Nets*](https://arxiv.org/abs/1406.2661)，推导见[《十二步讲清 GAN 的原理》](../theory.zh.md)。""",
+需要先安装本软件包：在检出的目录里 `pip install '.[notebook]'`；在 Colab 上写在一个单元格里，前面加 `%`。数学内容依据 Goodfellow 等人 2014 年的论文 [*Generative Adversarial Nets*](https://arxiv.org/abs/1406.2661)，推导见[《十二步讲清 GAN 的原理》](../theory.zh.md)。""",
 )
 
 STEPS = [
@@ -203,12 +203,12 @@ display(Image(drawing.encode_png(drawing.grid(pictures, columns=10, scale=2))))"
 ## 9. Export
 
 An export is a folder that TensorFlow Serving loads: the generator alone, with its model card. We
-export `pretrained:mnist`, which had 12,000 steps and ships with the package; write
+export `pretrained:mnist`, which had 9,000 steps and ships with the package; write
 `folder / "digits"` in its place, and it is your own generator that answers.""",
         """\
 ## 9. 导出
 
-导出的结果是一个 TensorFlow Serving 能加载的文件夹：只有生成器，外加一张模型卡片。这里导出的是随包附带、训练了 12,000 步的 `pretrained:mnist`；换成 `folder / "digits"`，回答请求的就是你自己的生成器。""",
+导出的结果是一个 TensorFlow Serving 能加载的文件夹：只有生成器，外加一张模型卡片。这里导出的是随包附带、训练了 9,000 步的 `pretrained:mnist`；换成 `folder / "digits"`，回答请求的就是你自己的生成器。""",
         """\
 version = gan_keras.export("pretrained:mnist", folder / "exports")
 for path in sorted(version.iterdir()):

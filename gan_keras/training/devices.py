@@ -122,6 +122,6 @@ def _tools_of_xla():
         if not lacking:
             raise
         raise UserError(
-            f"--jit_compile: XLA finds no {lacking[0]}, which is a part of CUDA; install "
-            "'gan-keras[cuda]', or give --jit_compile=false"
+            f"--jit_compile: XLA finds no {lacking[0]}, which is a part of CUDA; run "
+            "pip install '.[cuda]' in the checkout, or give --jit_compile=false"
         ) from None

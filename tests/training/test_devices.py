@@ -219,8 +219,8 @@ def test_without_its_tools_xla_is_refused_with_the_way_around():
     with pytest.raises(UserError) as caught, devices.reported(configs.Config()):
         raise error
     assert str(caught.value) == (
-        "--jit_compile: XLA finds no libdevice, which is a part of CUDA; install "
-        "'gan-keras[cuda]', or give --jit_compile=false"
+        "--jit_compile: XLA finds no libdevice, which is a part of CUDA; run "
+        "pip install '.[cuda]' in the checkout, or give --jit_compile=false"
     )
 
 
