@@ -117,6 +117,14 @@ def test_files_that_the_readme_links_to_exist():
         assert (Path(__file__).parent.parent / link).exists(), link
 
 
+def test_the_presets_whose_rates_fall_by_a_cosine_are_named():
+    from gan_keras.config.config import PRESETS
+
+    (named,) = re.findall(r"by a cosine \((.*?)\)", README, re.DOTALL)
+    falling = {name for name in PRESETS if "learning_rate_schedule" in PRESETS[name]}
+    assert set(re.findall(r"`(\w+)`", named)) == falling
+
+
 def test_every_preset_has_a_row():
     from gan_keras.config.config import PRESETS
 

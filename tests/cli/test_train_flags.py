@@ -158,3 +158,11 @@ def test_every_flag_stands_in_one_group_of_the_help(capsys):
         train._parse(["--help"])
     shown = re.findall(r"^  --(\w+): ", capsys.readouterr().out, re.MULTILINE)
     assert sorted(shown) == sorted([*NAMES, "workdir", "dry_run", "live", "live_port"])
+
+
+def test_the_same_is_said_after_what_it_is_the_same_as():
+    listed = [name for group in train.GROUPS.values() for name in group]
+    for item in dataclasses.fields(Config):
+        if item.metadata["help"].startswith("The same"):
+            before = NAMES[NAMES.index(item.name) - 1]
+            assert listed[listed.index(item.name) - 1] == before
