@@ -182,8 +182,9 @@ def _choose(config, workdir, values):
     """
     if config.preset != PICTURES or not config.dataset.startswith(FOLDER):
         return config
-    # Who names the preset wants its pictures; whether they have labels the folder knows.
-    fixed = configs.PRESETS[PICTURES] if values["preset"].present else {}
+    # Who names the preset wants its pictures; whether they have labels the folder knows, and the
+    # penalty follows from their size.
+    fixed = configs.PRESETS[PICTURES].keys() - {"r1_weight"} if values["preset"].present else ()
     open_fields = {
         name
         for name in configs.folder_choice.FIELDS
@@ -200,7 +201,8 @@ def _choose(config, workdir, values):
     flags.import_tensorflow(onednn=True)  # Which reading pictures does not need, and its room does.
     from gan_keras import data
 
-    chosen = configs.folder_choice.choose(data.survey(config.dataset), config.held_out)
+    given = {n: getattr(config, n) for n in ("image_size", "channels") if n not in open_fields}
+    chosen = configs.folder_choice.choose(data.survey(config.dataset), config.held_out, **given)
     for name in sorted(open_fields):
         value, reason = chosen[name]
         print(f"chose {_flag(name, value)}: {reason}")

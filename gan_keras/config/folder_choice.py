@@ -1,6 +1,6 @@
 """From what is in a folder of pictures to the fields of a run on it, each with its reason."""
 
-FIELDS = ("image_size", "channels", "conditional", "augment", "augment_target")
+FIELDS = ("image_size", "channels", "conditional", "augment", "augment_target", "r1_weight")
 SIZES = (16, 28, 32, 64)
 # Fewer pictures than this say too little of a class to learn it by its label.
 LEAST_OF_A_CLASS = 10
@@ -10,14 +10,19 @@ ENOUGH = 1_000
 # Kinds and target of Karras et al. 2020, https://arxiv.org/abs/2006.06676: places and colours help,
 # holes do not.
 AUGMENTATION, TARGET = "color,translation", 0.6
+# Numbers in a picture of 32x32 in colour, where a weight of 1 is right. What an eye sees as one
+# difference is a longer way in a larger picture, and D's slope along it less: at 64x64 a weight of
+# 1 left D so far ahead that G never filled some places, and one of 4 did not (docs/results.md).
+NUMBERS_AT_WEIGHT_1 = 32 * 32 * 3
 
 
-def choose(survey, held_out=0):
+def choose(survey, held_out=0, image_size=None, channels=None):
     """Chooses what the pictures decide; the rest is the preset's, `pictures`.
 
     Args:
         survey: What is in the folder, a `data.survey.Survey`.
         held_out: How many of its pictures are not trained on.
+        image_size, channels: What the run has, if that is not left to the folder.
 
     Returns:
         Dict from a field to its value and the reason, in words for a person.
@@ -28,11 +33,17 @@ def choose(survey, held_out=0):
     if survey.side > SIZES[-1]:
         size += "; --image_size=128 takes four times as long"
     colours = f"{survey.coloured} of {survey.looked_at} pictures looked at have colours"
+    image_size = image_size or fitting[-1]
+    channels = channels or (3 if survey.coloured else 1)
     return {
-        "image_size": (fitting[-1], size),
-        "channels": (3 if survey.coloured else 1, colours),
+        "image_size": (image_size, size),
+        "channels": (channels, colours),
         "conditional": _conditional(survey.classes),
         **_augmentation(survey.count - held_out),
+        "r1_weight": (
+            round(image_size**2 * channels / NUMBERS_AT_WEIGHT_1, 2),
+            f"grows with the numbers in a picture, {image_size}x{image_size}x{channels}",
+        ),
     }
 
 

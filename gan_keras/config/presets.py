@@ -178,6 +178,7 @@ PRESETS = {
         "dataset": "",
         "image_size": 64,
         **_COLOUR,
+        "r1_weight": 4.0,  # Of this size: folder_choice has the rule.
         "width": 32,
         "batch_size": 64,
         "steps": 20_000,

@@ -67,3 +67,27 @@ def test_pictures_that_are_held_out_do_not_count():
     value, reason = folder_choice.choose(found, held_out=2_000)["augment"]
     assert value
     assert reason.startswith("300 pictures are few")
+
+
+@pytest.mark.parametrize(
+    ("side", "coloured", "given", "weight"),
+    [
+        (32, 9, {}, 1.0),
+        (64, 9, {}, 4.0),
+        (64, 0, {}, 1.33),
+        (28, 0, {}, 0.26),
+        (64, 9, {"image_size": 32}, 1.0),
+        (32, 9, {"image_size": 128}, 16.0),
+        (32, 9, {"channels": 1}, 0.33),
+    ],
+)
+def test_the_penalty_grows_with_the_numbers_in_a_picture(side, coloured, given, weight):
+    found = Survey(count=2_000, side=side, looked_at=9, coloured=coloured, classes={})
+    assert folder_choice.choose(found, **given)["r1_weight"][0] == weight
+
+
+def test_the_preset_has_the_penalty_of_its_size():
+    config = from_preset("pictures", dataset="folder:/x")
+    given = {"image_size": config.image_size, "channels": config.channels}
+    found = Survey(count=2_000, side=8, looked_at=9, coloured=0, classes={})
+    assert folder_choice.choose(found, **given)["r1_weight"][0] == config.r1_weight

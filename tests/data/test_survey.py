@@ -97,6 +97,17 @@ def test_flags_win_and_a_preset_keeps_its_pictures(classes, tmp_path, monkeypatc
     assert (config.image_size, config.conditional, workdir) == (64, True, "runs/pictures")
 
 
+def test_the_penalty_follows_from_the_size_that_a_flag_gives(classes, capsys):
+    argv = [f"--dataset=folder:{classes}", "--image_size=32"]
+    for more, weight in (
+        ([], 1.0),
+        (["--preset=pictures"], 1.0),
+        (["--channels=1"], 0.33),
+        (["--r1_weight=7"], 7.0),
+    ):
+        assert config_of(*argv, *more)[0].r1_weight == weight
+
+
 def test_a_run_keeps_what_it_began_with(classes, tmp_path, capsys):
     argv = [f"--dataset=folder:{classes}", f"--workdir={tmp_path / 'run'}"]
     config, workdir = config_of(*argv)
