@@ -56,7 +56,7 @@ def read(file, size, channels, most=MAX_PIXELS):
             pixels; of which type is up to the decoder.
     """
     if isinstance(file, os.PathLike):
-        _check_regular(os.stat(file))
+        check_regular(file)
     with Image.open(file, formats=FORMATS) as picture:
         # Pillow itself only warns up to twice that number.
         if picture.width * picture.height > MAX_PIXELS:
@@ -70,7 +70,13 @@ def read(file, size, channels, most=MAX_PIXELS):
         return fit(_opaque(_upright(picture)), size, channels)
 
 
-def _check_regular(status):
+def check_regular(path):
+    """Refuses what must not even be opened.
+
+    Raises:
+        OSError: it is no regular file, or is empty.
+    """
+    status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):  # Opening a named pipe would wait for ever.
         raise OSError(0, "not a regular file")
     if not status.st_size:

@@ -66,6 +66,7 @@ def survey(name):
 def _look(path):
     """Returns the shorter side and whether there is a colour; None if it cannot be read."""
     try:
+        pictures.check_regular(path)
         with Image.open(path, formats=pictures.FORMATS) as picture:
             side = min(picture.size)
             if picture.width * picture.height > pictures.MAX_PIXELS:

@@ -1,5 +1,7 @@
 """A folder at a glance, and what `gan-keras-train` makes of it."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -47,10 +49,11 @@ def test_what_a_folder_holds(grey, classes):
 
 def test_pictures_that_cannot_be_read_are_left_out(grey):
     (grey / "5.png").write_bytes(b"no picture")
+    os.mkfifo(grey / "6.png")  # Opening it would wait for ever.
     assert data.survey(f"folder:{grey}").looked_at == 5
     for i in range(5):
         (grey / f"{i}.png").write_bytes(b"")
-    with pytest.raises(UsageError, match="none of 6 pictures looked at can be read"):
+    with pytest.raises(UsageError, match="none of 7 pictures looked at can be read"):
         data.survey(f"folder:{grey}")
 
 
