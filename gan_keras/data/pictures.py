@@ -14,6 +14,8 @@ FORMATS = ("GIF", "JPEG", "PNG", "WEBP")
 MODES = {1: "L", 3: "RGB"}
 CHUNK = 256  # Pictures between two rounds of the threads, so that memory stays bounded;
 CHUNK_BYTES = 2**26  # and what may come of them, if they are large.
+# Pillow reads a whole chunk of a file before it tells the picture's size.
+MAX_BYTES = 2**28
 # Pillow's own limit: a quarter of a gigabyte as RGB. The header is compared with it, so that what
 # claims more is never decoded.
 MAX_PIXELS = 89_478_485
@@ -74,13 +76,15 @@ def check_regular(path):
     """Refuses what must not even be opened.
 
     Raises:
-        OSError: it is no regular file, or is empty.
+        OSError: it is no regular file, is empty, or has more than `MAX_BYTES`.
     """
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):  # Opening a named pipe would wait for ever.
         raise OSError(0, "not a regular file")
     if not status.st_size:
         raise OSError(0, "empty")
+    if status.st_size > MAX_BYTES:
+        raise OSError(0, f"more than {MAX_BYTES // 2**20} MiB")
 
 
 def fit(picture, size, channels):

@@ -124,6 +124,12 @@ def of(rng, kind, size=(8, 8), **options):
     return chosen, encoded(plain(chosen, size=size), kind, **options)
 
 
+def sparse(path):
+    """A PNG file that takes a few bytes of the disk, and has one more than is read."""
+    path.write_bytes(png_header(8, 8))
+    os.truncate(path, 2**28 + 1)
+
+
 # What makes (what is to be seen, file), and the suffix of its name.
 USABLE = {
     "png": (".png", lambda rng: of(rng, "PNG")),
@@ -159,12 +165,13 @@ BROKEN = {
     "smaller bomb": (".png", lambda rng: png_header(9460, 9460), "more than 89,478,485 pixels"),
     "just no bomb": (".png", lambda rng: png_header(64, 64), ""),
 }
-# What is no file at all.
+# What is not even opened.
 ODD = {
     "loop": (lambda path: path.symlink_to(path.name), "Too many levels of symbolic links"),
     "dangling": (lambda path: path.symlink_to("nowhere"), "No such file or directory"),
     "pipe": (os.mkfifo, "not a regular file"),
     "device": (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
+    "sparse": (sparse, "more than 256 MiB"),
 }
 KINDS = [*USABLE, *BROKEN, *ODD]
 
