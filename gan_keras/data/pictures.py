@@ -47,8 +47,8 @@ def read(file, size, channels, most=MAX_PIXELS):
         file: A path or a binary file.
         size: Wanted height and width.
         channels: 1 for grey, 3 for RGB.
-        most: Pixels that are decoded, of those that the file has, or of the fewer that a JPEG
-            decoder makes of them.
+        most: Pixels that are decoded, of those that the file has, or of the fewer that the
+            decoder of a JPEG file that is not progressive makes of them.
 
     Returns:
         (size, size, channels) uint8; None, and nothing is decoded, if it has more than `most`.
@@ -60,13 +60,16 @@ def read(file, size, channels, most=MAX_PIXELS):
     if isinstance(file, os.PathLike):
         check_regular(file)
     with Image.open(file, formats=FORMATS) as picture:
-        # Pillow itself only warns up to twice that number.
-        if picture.width * picture.height > MAX_PIXELS:
+        pixels = picture.width * picture.height
+        if pixels > MAX_PIXELS:  # Pillow itself only warns up to twice that number.
             raise Image.DecompressionBombError
         # A JPEG file decodes faster at a half, quarter or eighth of its size. Twice of what is
         # wanted leaves the filter enough to work on.
         picture.draft(None, (2 * size, 2 * size))
-        if picture.width * picture.height > most:
+        # Of a progressive one the decoder keeps all coefficients, whatever it makes of them.
+        if "progressive" not in picture.info:
+            pixels = picture.width * picture.height
+        if pixels > most:
             return None
         picture.load()
         return fit(_opaque(_upright(picture)), size, channels)

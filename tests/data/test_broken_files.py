@@ -302,6 +302,14 @@ def test_large_pictures_are_read_all_the_same(monkeypatch):
     np.testing.assert_array_equal(pixels[:, 0, 0], [chosen for chosen, _ in made])
 
 
+def test_a_draft_saves_a_progressive_file_no_memory():
+    """Its decoder keeps all coefficients, so that it is large whatever is made of it."""
+    for progressive in (False, True):
+        file = io.BytesIO(encoded(plain((1, 2, 3), size=(64, 64)), "JPEG", progressive=progressive))
+        pixels = pictures.read(file, SIZE, 3, most=64 * 63)
+        assert (pixels is None) == progressive
+
+
 @pytest.mark.faults
 def test_large_pictures_are_decoded_one_at_a_time(tmp_path):
     """Eight threads and as many pictures of 4.4 million pixels, of which one takes 0.1 GB.
