@@ -99,7 +99,7 @@ def class_names(config):
     """Returns the names of a data set's classes in the order of labels, without reading images.
 
     Raises:
-        UsageError: as `load`, and the data set has no classes.
+        UsageError: as `load`, and the data set has no classes, or one whose name is no text.
         UserError: as `load`.
     """
     if config.clusters:
@@ -107,6 +107,12 @@ def class_names(config):
     source = _source(config, test=False)
     if not source.class_names:
         raise UsageError(without_classes(source.name))
+    for name in source.class_names:
+        if name.encode(errors="replace").decode() != name:
+            raise UsageError(
+                f"--dataset={source.name}: the name of its sub-folder {name} is not UTF-8, and "
+                "cannot stand for a class; rename it, or give --noconditional"
+            )
     return source.class_names
 
 

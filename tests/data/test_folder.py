@@ -247,6 +247,15 @@ def test_sub_folders_are_the_classes(tmp_path, folder_config):
     assert data.class_names(folder_config(tmp_path)) == ["a", "b", "c"]
 
 
+def test_a_class_whose_name_is_no_text_is_refused(tmp_path, folder_config):
+    """Before anything is read: no file of names could hold it. Without labels it is no matter."""
+    save(plain(RED), tmp_path / "a" / "1.png")
+    save(plain(RED), tmp_path / os.fsdecode(b"b\xff") / "1.png")
+    with pytest.raises(UsageError, match=r"its sub-folder b\\udcff is not UTF-8.*; rename it"):
+        data.class_names(folder_config(tmp_path))
+    assert data.load(folder_config(tmp_path)).count == 2
+
+
 def test_every_class_has_its_share_of_what_is_held_out(tmp_path, folder_config):
     for number in range(20):
         save(plain(RED), tmp_path / ("a" if number < 15 else "b") / f"{number}.png")
