@@ -9,6 +9,7 @@ from absl import flags as absl_flags
 from gan_keras import config as configs
 from gan_keras.cli import flags
 from gan_keras.cli.moving_sign import moving_sign
+from gan_keras.errors import visible
 
 # What belongs together in the help.
 GROUPS = {
@@ -205,7 +206,7 @@ def _choose(config, workdir, values):
     chosen = configs.folder_choice.choose(data.survey(config.dataset), config.held_out, **given)
     for name in sorted(open_fields):
         value, reason = chosen[name]
-        print(f"chose {_flag(name, value)}: {reason}")
+        print(f"chose {_flag(name, value)}: {visible(reason)}")
     return dataclasses.replace(config, **{name: chosen[name][0] for name in open_fields})
 
 

@@ -10,7 +10,7 @@ from gan_keras import checkpoints, data, networks
 from gan_keras import config as configs
 from gan_keras.distribution import strategy as strategies
 from gan_keras.drawing import grid
-from gan_keras.errors import UserError
+from gan_keras.errors import UserError, visible
 from gan_keras.game import GAN, ConditionalGAN, decay_of, optimizers
 from gan_keras.training import (
     callbacks,
@@ -307,7 +307,7 @@ def describe(config: configs.Config, workdir: str | os.PathLike) -> str:
             f"data: {images.describe()}",
             f"batch: {batch.dtype.name} {tuple(batch.shape)}, "
             f"from {float(batch.numpy().min()):.2f} to {float(batch.numpy().max()):.2f}",
-            *([f"labels: {len(names)} classes, {', '.join(names)}"] if names else []),
+            *([f"labels: {len(names)} classes, {visible(', '.join(names))}"] if names else []),
             f"latents: float32 ({config.batch_size}, {config.latent_dim}), {config.prior}",
             f"generator: {gan.generator.count_params():,} parameters, "
             f"to {gan.generator.output_shape[1:]}",

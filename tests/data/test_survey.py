@@ -1,5 +1,6 @@
 """A folder at a glance, and what `gan-keras-train` makes of it."""
 
+import dataclasses
 import os
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 from gan_keras import config as configs
-from gan_keras import data
+from gan_keras import data, training
 from gan_keras.cli import flags, train
 from gan_keras.errors import UsageError
 
@@ -80,6 +81,17 @@ def test_training_chooses_by_the_folder_and_says_why(grey, classes, tmp_path, mo
     assert workdir == "runs/grey"
     assert (config.image_size, config.channels, config.conditional) == (32, 1, False)
     assert "chose --noconditional: not all pictures are in sub" in capsys.readouterr().out
+
+
+def test_names_of_classes_cannot_play_tricks_on_the_terminal(tmp_path, capsys):
+    for name, count in (("a", 12), ("b\x1b[2J\n", 3)):
+        for i in range(count):
+            paint(tmp_path / name / f"{i}.png", (16, 16), "red")
+    config, _ = config_of(f"--dataset=folder:{tmp_path}")
+    reason = r"chose --noconditional: of class b\x1b[2J\n there are only 3 pictures"
+    assert reason in capsys.readouterr().out.splitlines()
+    config = dataclasses.replace(config, conditional=True, image_size=16, width=4)
+    assert r"labels: 2 classes, a, b\x1b[2J\n" in training.describe(config, tmp_path).splitlines()
 
 
 def test_flags_win_and_a_preset_keeps_its_pictures(classes, tmp_path, monkeypatch, capsys):
