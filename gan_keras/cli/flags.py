@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import importlib.util
 import logging
+import math
 import os
 import platform
 import re
@@ -57,7 +58,18 @@ def parse(argv, program, summary, define, groups=None):
         raise SystemExit(0)
     if rest:
         raise UsageError(f"{rest[0]}: unexpected argument; see {program} --help")
+    for name in values:
+        _check(name, values[name].value)
     return values
+
+
+def _check(name, value):
+    """Refuses what absl's bounds let pass, and no use of a flag expects."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"--{name}={value}: must be finite")
+    # Of a flag file: no argument can hold one, and no name of a file.
+    if isinstance(value, (str, list)) and "\0" in "".join(value):
+        raise UsageError(f"--{name}={value}: has a NUL character; take it out of the flag file")
 
 
 def define_checkpoint(values):

@@ -19,6 +19,7 @@ from gan_keras.errors import UsageError, UserError
 def define(values):
     absl_flags.DEFINE_integer("count", 64, "How many.", flag_values=values)
     absl_flags.DEFINE_string("name", None, "What.", flag_values=values)
+    absl_flags.DEFINE_float("share", 1.0, "How much.", 0.0, 10.0, flag_values=values)
 
 
 def parse(*argv):
@@ -39,6 +40,19 @@ def test_mistakes_name_the_argument_and_the_help(argument):
     assert argument.strip("-").split("=")[0] in message
     assert message.endswith("see program --help")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_no_number_is_infinite_or_none_at_all(value):
+    """absl's bounds let NaN pass."""
+    with pytest.raises(UsageError, match="share"):
+        parse(f"--share={value}")
+
+
+def test_no_word_of_a_flag_file_has_a_nul(tmp_path):
+    (tmp_path / "flags").write_bytes(b"--name=a\0b\n")
+    with pytest.raises(UsageError, match=r"--name=a\\x00b: has a NUL character"):
+        parse(f"--flagfile={tmp_path / 'flags'}")
 
 
 def test_help_lists_the_flags_and_their_defaults(capsys):
