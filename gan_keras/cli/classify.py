@@ -51,6 +51,7 @@ def _define(values):
         None,
         "How often each image is seen (default: 3 times, or as often as makes 60,000 images).",
         lower_bound=1,
+        upper_bound=2**31 - 1,
         flag_values=values,
     )
     absl_flags.DEFINE_integer(

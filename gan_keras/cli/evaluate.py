@@ -36,6 +36,7 @@ def _define(values):
         10_000,
         "Generated samples, and real ones as far as there are so many.",
         lower_bound=10,
+        upper_bound=10_000_000,
         flag_values=values,
     )
     flags.define_checkpoint(values)

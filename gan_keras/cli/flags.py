@@ -91,7 +91,7 @@ def checkpoint(values):
     given = values.checkpoint
     if given in (None, "best"):
         return given
-    if not (given.isascii() and given.isdigit()):
+    if not re.fullmatch(r"[0-9]{1,18}", given):  # Python refuses to read much longer ones.
         raise UsageError(f"--checkpoint={given}: give a training step, or best")
     return int(given)
 

@@ -6,6 +6,7 @@ Scores compare only with scores by the same extractor: `describe` goes into ever
 import contextlib
 import hashlib
 import logging
+import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -149,7 +150,7 @@ def classifier_of(dataset, image_size, channels, data_dir="", path=None):
     images = dataset, image_size, channels
     file = Path(path or classifier.default_path(*images))
     make = classifier.command(dataset, image_size, channels, data_dir)
-    if path and not file.is_file():
+    if path and not os.path.isfile(path):  # Unlike pathlib's, it takes a name that is too long.
         raise UsageError(f"--classifier={path}: file not found; make the usual one with: {make}")
     found = classifier.load(file) if file.is_file() else _made(file, *images, data_dir)
     about = found.about

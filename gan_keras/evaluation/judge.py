@@ -114,7 +114,7 @@ class Judge:
             of_images = LabelledScores
         self.known = (PointScores if of_points else of_images).METRICS
         self.metrics = tuple(self.known) if metrics is None else tuple(metrics)
-        for name in self.metrics:
+        for name in self.metrics or [""]:
             if name not in self.known:
                 raise UsageError(f"--metrics={name}: choose from {', '.join(self.known)}")
         self.config = config

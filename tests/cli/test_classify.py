@@ -87,6 +87,7 @@ def test_what_is_printed(asked, capsys, tmp_path, monkeypatch):
         (["--dataset=digits", "--image_size=0"], "--image_size=0: must be at least 1"),
         (["--dataset=digits", "--seed=-1"], "--seed=-1: must be at least 0"),
         (["--dataset=digits", "--epochs=0"], "--epochs=0"),
+        (["--dataset=digits", f"--epochs={2**31}"], "--epochs=2147483648"),
     ],
 )
 def test_mistakes_are_one_line_and_2(asked, capsys, arguments, problem):

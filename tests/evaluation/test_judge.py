@@ -171,10 +171,14 @@ def test_modes_of_a_mixture_that_is_met_exactly():
         ((), 2, "--workdir: required"),
         (("--workdir=nowhere",), 1, "nowhere: no config.json"),
         (("--workdir={run}", "--metrics=beauty"), 2, "--metrics=beauty: choose from frechet"),
+        (("--workdir={run}", "--metrics="), 2, "--metrics=: choose from frechet"),
         (("--workdir={run}", "--extractor=eyes"), 2, "--extractor=eyes: choose from"),
         (("--workdir={run}", "--checkpoint=11"), 2, "--checkpoint=11: not kept"),
+        (("--workdir={run}", f"--checkpoint={'9' * 5000}"), 2, "9: give a training step, or best"),
         (("--workdir={run}", "--classifier=nowhere"), 2, "--classifier=nowhere: file not found"),
+        (("--workdir={run}", f"--classifier={'a' * 300}"), 2, "a: file not found"),
         (("--workdir={run}", "--extractor=pixels", "--num_samples=50"), 2, "--num_samples=50"),
+        (("--workdir={run}", f"--num_samples={10**18}"), 2, "--num_samples=1000000000000000000"),
     ],
 )
 def test_wrong_input_is_one_line(flags, code, named, small_run, tmp_path, monkeypatch, capsys):
