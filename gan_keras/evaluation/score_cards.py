@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,11 +143,14 @@ def find(place: str | Path) -> list[ScoreCard]:
         UserError: one cannot be read.
     """
     place = Path(place)
-    if place.is_file():
+    # Not by pathlib, which raises an error for a name that is too long.
+    if os.path.isfile(place):
         return [load(place)]
-    is_run = (place / configs.CONFIG_FILE).is_file()
-    folder = place / FOLDER if is_run or (place / FOLDER).is_dir() else place
-    paths = sorted(folder.glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path))
+    is_run = os.path.isfile(place / configs.CONFIG_FILE)
+    folder = place / FOLDER if is_run or os.path.isdir(place / FOLDER) else place
+    # Read before they are put in order: this names a file that is not there, as of a dangling link.
+    cards = {path: load(path) for path in (folder.glob("*.json") if os.path.isdir(folder) else ())}
+    paths = sorted(cards, key=lambda path: (path.stat().st_mtime_ns, path))
     if not paths and is_run:
         raise UsageError(
             f"{place}: this run has no scores yet; run gan-keras-evaluate --workdir={place} first"
@@ -154,7 +158,7 @@ def find(place: str | Path) -> list[ScoreCard]:
     if not paths:
         raise UsageError(f"{place}: no score cards there; make some with gan-keras-evaluate")
     newest = {}
-    for card in sorted(map(load, paths), key=lambda card: card.step or 0):
+    for card in sorted((cards[path] for path in paths), key=lambda card: card.step or 0):
         newest[card.subject, card.temperature, column(card), card.measured_by] = card
     return list(newest.values())
 

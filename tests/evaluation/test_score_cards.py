@@ -266,6 +266,7 @@ def test_wrong_input_of_compare_is_one_line(tmp_path, capsys):
     cases = [
         ([], 2, "name runs"),
         ([str(tmp_path / "nowhere")], 2, "no score cards"),
+        (["a" * 300], 2, "a: no score cards"),
         ([str(tmp_path)], 2, "no score cards"),
         (["--wrong"], 2, "wrong"),
     ]
@@ -276,6 +277,12 @@ def test_wrong_input_of_compare_is_one_line(tmp_path, capsys):
         damaged.write_text(content)
         assert compare.run([str(damaged)]) == 1
         assert f"{damaged}: not a score card" in _only_line(capsys)
+
+
+def test_a_dangling_link_among_cards_is_named(tmp_path, capsys):
+    (tmp_path / "card.json").symlink_to("nowhere")
+    assert compare.run([str(tmp_path)]) == 1
+    assert f"{tmp_path}/card.json: cannot be read: No such file" in _only_line(capsys)
 
 
 def _only_line(capsys):
