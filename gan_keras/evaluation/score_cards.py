@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,21 @@ from gan_keras import files
 from gan_keras.errors import UsageError, UserError
 
 FOLDER = configs.SCORES_FOLDER  # In a run's folder.
+NUMBER = int | float  # JSON has whole numbers for floats too.
+# What tables read of the fields that are dicts.
+PARTS = {
+    "interval.low": NUMBER,
+    "interval.high": NUMBER,
+    "interval.level": NUMBER,
+    "interval.method": str,
+    "protocol.dataset": str,
+    "protocol.split": str,
+    "protocol.num_generated": int,
+    "protocol.extractor": dict,
+    "protocol.extractor.name": str,
+    "details.best": NUMBER | None,
+    "details.modes": int | None,
+}
 GENERATOR, TRAINING_IMAGES, NOISE = "generator", "real training images", "uniform noise"
 
 
@@ -120,13 +136,31 @@ def from_fields(fields, where):
     """
     try:
         card = ScoreCard(**files.unsealed(fields))
-        card.file  # noqa: B018 - a card without its protocol fails here
-        return card
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise UserError(
-            f"{where}: not a score card of this version of gan_keras, or corrupt; delete it, and "
-            "make it again with gan-keras-evaluate"
-        ) from None
+        if not (wrong := _wrong_field(card)):
+            return card
+        field = f" (field {wrong})"
+    except (ValueError, TypeError, AttributeError):
+        field = ""
+    raise UserError(
+        f"{where}: not a score card of this version of gan_keras, or corrupt{field}; delete "
+        "it, and make it again with gan-keras-evaluate"
+    )
+
+
+def _wrong_field(card):
+    """Returns the first field, or part of one, that no table can show; None if there is none."""
+    kinds = {item.name: item.type for item in dataclasses.fields(card)} | PARTS
+    if card.metric == "modes_covered":
+        kinds["details.modes"] = int
+    for path, kind in kinds.items():
+        value = vars(card)
+        for name in path.split("."):
+            value = value.get(name)
+        if not isinstance(value, NUMBER if kind is float else kind):
+            return path
+    if card.better not in ("lower", "higher"):
+        return "better"
+    return "value" if math.isnan(card.value) else None
 
 
 def find(place: str | Path) -> list[ScoreCard]:

@@ -279,6 +279,34 @@ def test_wrong_input_of_compare_is_one_line(tmp_path, capsys):
         assert f"{damaged}: not a score card" in _only_line(capsys)
 
 
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"value": "x"}, "value"),
+        ({"value": None}, "value"),
+        ({"value": float("nan")}, "value"),
+        ({"interval": {}}, "interval.low"),
+        ({"interval": []}, "interval"),
+        ({"better": "x"}, "better"),
+        ({"metric": 5}, "metric"),
+        ({"metric": "modes_covered"}, "details.modes"),
+        ({"protocol": {**PROTOCOL, "split": None}}, "protocol.split"),
+        ({"protocol": {**PROTOCOL, "extractor": "pixels"}}, "protocol.extractor"),
+        ({"details": None}, "details"),
+        ({"details": {"best": "x"}}, "details.best"),
+        ({"training_seed": [1]}, "training_seed"),
+    ],
+)
+def test_a_field_that_no_table_can_show_is_named(change, field, tmp_path, capsys):
+    """Also of cards of older versions, which have no digest."""
+    path = tmp_path / "card.json"
+    path.write_text(json.dumps({**dataclasses.asdict(card()), **change}))
+    assert compare.run([str(path)]) == 1
+    line = _only_line(capsys)
+    assert f"{path}: not a score card" in line
+    assert f"(field {field});" in line
+
+
 def test_a_dangling_link_among_cards_is_named(tmp_path, capsys):
     (tmp_path / "card.json").symlink_to("nowhere")
     assert compare.run([str(tmp_path)]) == 1
