@@ -225,9 +225,18 @@ def cache_folder() -> Path:
 
     $XDG_CACHE_HOME is ~/.cache if it is not set, or not absolute.
     Reference: https://specifications.freedesktop.org/basedir-spec/latest/
+
+    Raises:
+        UserError: neither it nor $HOME is set, and the user has no entry in the system's list.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (cache if cache.is_absolute() else Path.home() / ".cache") / "gan_keras"
+    try:
+        return (cache if cache.is_absolute() else Path.home() / ".cache") / "gan_keras"
+    except RuntimeError:
+        raise UserError(
+            "XDG_CACHE_HOME: not set, and the user has no home folder; set it to a folder for "
+            "classifiers and features"
+        ) from None
 
 
 def extractor_for(config: Config) -> str:
@@ -240,11 +249,11 @@ def extractor_for(config: Config) -> str:
         `classifier` where the data set has its classifier, or has classes to make it of;
         `pixels` elsewhere.
     """
-    if default_path(config.dataset, config.image_size, config.channels).is_file():
-        return "classifier"
     try:
+        if default_path(config.dataset, config.image_size, config.channels).is_file():
+            return "classifier"
         classes = data.class_names(config)
-    except UserError:  # It has none, or cannot be had now.
+    except UserError:  # It has none, or cannot be had now, or a classifier has no place.
         return "pixels"
     return "classifier" if len(classes) > 1 else "pixels"
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -176,6 +177,17 @@ def test_the_usual_place(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
     usual = classifier.default_path("mnist", 28, 1)
     assert str(usual) == "/cache/gan_keras/classifiers/mnist-28x28x1.npz"
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    with pytest.raises(UserError, match="XDG_CACHE_HOME: not set, and the user has no home"):
+        classifier.cache_folder()
+    assert classifier.extractor_for(DIGITS) == "pixels"
 
 
 def test_no_two_data_sets_share_a_place(monkeypatch, tmp_path):
