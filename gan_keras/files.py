@@ -25,8 +25,10 @@ def write(path, data):
     """
     path = pathlib.Path(path)
     # Not `tempfile`, whose files only their owner can read. The name has another ending, so that
-    # who lists the folder's pictures or cards does not find it.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # who lists the folder's pictures or cards does not find it; and it is short, as the file's own
+    # may be as long as a name can be.
+    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    partial = path.with_name(f".{name}.{os.getpid()}.partial")
     try:
         partial.write_bytes(data)
         partial.replace(path)

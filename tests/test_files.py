@@ -21,6 +21,13 @@ def test_a_failure_names_the_file_and_leaves_what_was_there(tmp_path):
     assert [*tmp_path.iterdir()] == [path]
 
 
+def test_the_name_may_be_as_long_as_names_can_be(tmp_path):
+    path = tmp_path / ("ä" * 127)  # 254 bytes.
+    files.write(path, b"content")
+    assert path.read_bytes() == b"content"
+    assert [*tmp_path.iterdir()] == [path]
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [
