@@ -16,7 +16,12 @@ def card(low, high, better="lower", metric="frechet_distance", samples=100, step
         better=better,
         value=(low + high) / 2,
         interval={"low": low, "high": high, "level": 0.95, "method": "bootstrap"},
-        protocol={"extractor": {"name": "pixels"}, "num_generated": samples, "dataset": "digits"},
+        protocol={
+            "extractor": {"name": "pixels"},
+            "num_generated": samples,
+            "dataset": "digits",
+            "split": "train",
+        },
         subject="generator",
         run="run",
         step=step,
