@@ -25,9 +25,10 @@ class Connections:
     def __init__(self, limits):
         self._most, self._seconds = limits.connections, limits.send_seconds
         self._handshake = limits.body_seconds
+        # By their transports: aiohttp lets go of one that it has closed, but the connection is open
+        # until its client has read what is on the way.
         self._answered = set()  # those whose request is complete
-        self._waiting = {}  # the others, as an ordered set
-        self._unread = {}  # connection: since when it has had a reply to read
+        self._waiting = {}  # the others, in order: since when a rest is to be sent, or None
 
     async def listen(self, bound, server, context=None):
         """Returns the asyncio.Server that accepts connections for an aiohttp server.
@@ -48,39 +49,44 @@ class Connections:
             backlog=BATCH,
             ssl=context,
             ssl_handshake_timeout=self._handshake if context else None,
+            ssl_shutdown_timeout=self._seconds if context else None,
         )
         bound.listen(BACKLOG)
         return accepting
 
-    def add(self, connection):
-        """Counts a new connection, an aiohttp RequestHandler; closes another if need be."""
+    def add(self, transport):
+        """Counts a new connection; closes another if need be."""
         if self.count() >= self._most:
             self._forget_closed()
         if self.count() >= self._most:
             rarely("connections", "REST: %d connections, the most; idle ones close", self._most)
             # Without one that waits, all are being answered: then the newcomer has to go.
-            oldest = next(iter(self._waiting), connection)
+            oldest = next(iter(self._waiting), transport)
             self._waiting.pop(oldest, None)
-            oldest.transport.abort()
-            if oldest is connection:
+            oldest.abort()
+            if oldest is transport:
                 return
-        self._waiting[connection] = None
+        self._waiting[transport] = None
 
     def count(self):
         """How many connections are open."""
         return len(self._waiting) + len(self._answered)
 
     @contextlib.contextmanager
-    def answering(self, connection):
-        """While its complete request is answered, a connection does not wait for its client."""
-        self._waiting.pop(connection, None)
-        self._answered.add(connection)
+    def answering(self, transport):
+        """While its complete request is answered, a connection does not wait for its client.
+
+        Args:
+            transport: The connection's; None for one that was lost meanwhile.
+        """
+        since = self._waiting.pop(transport, None)
+        self._answered.add(transport)
         try:
             yield
         finally:
-            self._answered.discard(connection)
-            if connection.connected:
-                self._waiting[connection] = None
+            self._answered.discard(transport)
+            if transport and _is_open(transport):
+                self._waiting[transport] = since
 
     async def watch(self):
         """Closes for ever what `close_unread` finds."""
@@ -95,17 +101,23 @@ class Connections:
             now: The time, in seconds.
         """
         self._forget_closed()
-        for connection in list(self._waiting):
-            if not connection.transport.get_write_buffer_size():
-                self._unread.pop(connection, None)
-            elif now - self._unread.setdefault(connection, now) > self._seconds:
-                connection.transport.abort()
-                del self._waiting[connection], self._unread[connection]
+        for transport, since in list(self._waiting.items()):
+            # What closes and is still open has a rest to send.
+            if not (transport.is_closing() or transport.get_write_buffer_size()):
+                self._waiting[transport] = None
+            elif since is None:
+                self._waiting[transport] = now
+            elif now - since > self._seconds:
+                transport.abort()
+                del self._waiting[transport]
 
     def _forget_closed(self):
-        for closed in [each for each in self._waiting if not each.connected]:
-            del self._waiting[closed]
-            self._unread.pop(closed, None)
+        self._waiting = {each: at for each, at in self._waiting.items() if _is_open(each)}
+
+
+def _is_open(transport):
+    socket = transport.get_extra_info("socket")  # None of TLS that is over
+    return socket is not None and socket.fileno() >= 0
 
 
 class _Accepted(asyncio.Protocol):
@@ -118,4 +130,4 @@ class _Accepted(asyncio.Protocol):
         handler = self._server()
         transport.set_protocol(handler)
         handler.connection_made(transport)
-        self._connections.add(handler)
+        self._connections.add(transport)

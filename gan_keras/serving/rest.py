@@ -81,7 +81,7 @@ def application(
         body = None
         try:
             async with bodies.receive(request.content.readany) as body:
-                with connections.answering(request.protocol):
+                with connections.answering(request.transport):
                     async with workers.admit():
                         return _reply(await predict(servable, body))
         except BodyTooLarge:

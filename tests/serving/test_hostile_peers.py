@@ -202,10 +202,19 @@ def test_idle_grpc_connections_are_bounded(model):
 
 
 class Peer:
-    """A connection as `Connections` sees it; its own transport."""
+    """A transport as `Connections` sees it; its own socket."""
 
     def __init__(self, unread=0):
-        self.transport, self.connected, self.unread = self, True, unread
+        self.connected, self.closing, self.unread = True, False, unread
+
+    def get_extra_info(self, name):
+        return {"socket": self}[name]
+
+    def fileno(self):
+        return 5 if self.connected else -1
+
+    def is_closing(self):
+        return self.closing
 
     def get_write_buffer_size(self):
         return self.unread
@@ -229,6 +238,47 @@ def test_a_reply_that_nobody_reads():
     all_of_them.close_unread(200.0)
     assert slow.connected
     assert all_of_them.count() == 2
+
+
+def test_a_connection_that_was_closed_with_an_unread_rest():
+    """It is open until the rest is read, whatever aiohttp has closed and forgotten."""
+    all_of_them = connections.Connections(Limits(connections=2, send_seconds=30))
+    never, gone, newcomer = Peer(9), Peer(), Peer()
+    with all_of_them.answering(never):
+        never.closing = True
+    all_of_them.add(gone)
+    gone.connected = False
+    all_of_them.close_unread(100.0)
+    assert (never.connected, all_of_them.count()) == (True, 1)
+    all_of_them.close_unread(130.1)
+    assert (never.connected, all_of_them.count()) == (False, 0)
+    for each in (Peer(9), Peer(), newcomer):
+        each.closing = each.unread > 0
+        all_of_them.add(each)
+    assert all_of_them.count() == 2  # the oldest had to go, closed as it was
+    assert newcomer.connected
+
+
+@pytest.mark.parametrize("rest", [1, 2**10, 2**16])
+def test_an_asyncio_transport_is_open_until_its_rest_is_read(rest):
+    async def main():
+        ours, theirs = socket.socketpair()
+        with theirs:
+            all_of_them = connections.Connections(Limits(send_seconds=30))
+            transport, _ = await asyncio.get_running_loop().create_connection(
+                asyncio.Protocol, sock=ours
+            )
+            all_of_them.add(transport)
+            while not transport.get_write_buffer_size():
+                transport.write(bytes(rest))
+            transport.close()
+            all_of_them.close_unread(100.0)
+            assert all_of_them.count() == 1
+            all_of_them.close_unread(130.1)
+            await asyncio.sleep(0)  # asyncio closes the socket in the next round
+            assert (ours.fileno(), all_of_them.count()) == (-1, 0)
+
+    asyncio.run(main())
 
 
 def test_a_client_that_reads_nothing(model, monkeypatch):
