@@ -9,7 +9,6 @@ imported, and grpc only over gRPC: the first picture comes within a second of th
 
 import math
 import re
-import struct
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,9 +28,7 @@ from gan_keras.exporting import arguments, contract
 TRANSPORTS: dict[str, type[Grpc] | type[Rest]] = {"grpc": Grpc, "rest": Rest}
 # A class of the model: its number, or its name as the model card has it.
 Label = int | str
-# Pixels of one picture: 2048x2048. A PNG file of a few KB can hold a thousand times as many.
-MOST_PIXELS = 2**22
-_PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+MOST_PIXELS = 2**22  # of one picture: 2048x2048
 # What an answer that is not this API's may make of the functions that read it.
 _NOT_UNDERSTOOD = (
     AttributeError,
@@ -141,7 +138,7 @@ class Client:
             signature = contract.PNG_LABEL_SIGNATURE
             columns[contract.LABEL] = self._numbers(label, len(seeds), end)
         files = self._rows(signature, columns, contract.PNG_BYTES, end)
-        pictures = [self._understood(_decode, file) for batch in files for file in batch]
+        pictures = [self._picture(file, end) for batch in files for file in batch]
         return self._understood(np.stack, pictures)
 
     def latents(self, count: int, seed: int = 0) -> np.ndarray:
@@ -266,6 +263,11 @@ class Client:
         slices = list(arguments.batches(len(next(iter(columns.values())))))
         return ordered(ask, slices, self._in_flight)
 
+    def _picture(self, file, end):
+        if time.monotonic() >= end:
+            raise refusals.too_slow(self._transport.where, self._timeout)
+        return self._understood(images.decode_png, file, MOST_PIXELS)
+
     def _understood(self, function, *args):
         """Calls a function that reads the answer; what it cannot read is the server's fault."""
         try:
@@ -275,14 +277,3 @@ class Client:
                 f"{self._transport.where} gave an answer that is not this API's:"
                 f" {refusals.one_line(error)}; is it a model made by gan-keras-export?"
             ) from error
-
-
-def _decode(file):
-    """The pixels of a PNG file, if its first bytes promise no more than a picture's."""
-    if file.startswith(_PNG_START) and len(file) >= 24:
-        width, height = struct.unpack(">II", file[16:24])
-        if width * height > MOST_PIXELS:
-            raise ValueError(
-                f"a picture of {width}x{height} pixels, where {MOST_PIXELS:,} are the most"
-            )
-    return images.decode_png(file)

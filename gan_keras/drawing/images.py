@@ -4,12 +4,13 @@ import io
 import math
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from gan_keras import files
 
 GAP = 2  # pixels between the cells of a grid: enough to tell two dark digits apart
 GAP_COLOR = 255
+MOST_PIXELS = 2**28  # of a file that is read; 768 MiB in colour
 CELL_HEIGHT = 48  # pixels; a 28-pixel digit at its own size is too small to judge on a screen
 
 MODES = {1: "L", 3: "RGB"}
@@ -95,21 +96,30 @@ def encode_png(image):
     return buffer.getvalue()
 
 
-def decode_png(data):
+def decode_png(data, most_pixels=MOST_PIXELS):
     """Reads the bytes of a PNG file.
+
+    Args:
+        data: The bytes. A few KB can hold a picture that no memory does.
+        most_pixels: A picture of more is refused before it is decoded.
 
     Returns:
         (height, width, channels) uint8: 1 channel if the file is grey, otherwise 3.
 
     Raises:
-        ValueError: `data` is not a whole PNG file.
+        ValueError: `data` is not a whole PNG file, or a picture of more pixels.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
+        # Not Image.open, which warns on stderr before the size can be looked at.
+        with PngImagePlugin.PngImageFile(io.BytesIO(data)) as picture:
+            width, height = picture.size
+            if width * height > most_pixels:
+                raise ValueError(
+                    f"a picture of {width}x{height} pixels, where {most_pixels:,} are the most"
+                )
             mode = "L" if picture.mode in ("1", "L", "LA") else "RGB"
             pixels = np.array(picture.convert(mode))
-    # Pillow says SyntaxError of a broken chunk, and looks at the size before it decodes.
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError) as error:  # Pillow says SyntaxError of a broken chunk.
         raise ValueError(f"{len(data)} bytes that are no whole PNG file") from error
     return pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels
 

@@ -93,14 +93,37 @@ def test_a_shape_that_memory_does_not_hold_is_refused_before_it_is_taken(shape):
     assert peak < 2**24
 
 
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+TEXT = chunk(b"tEXt", b"a\0b")
+SMALL = chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 8, 0, 0, 0, 0))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("before", [b"", TEXT, SMALL])
 @pytest.mark.parametrize("side", [2049, 13_000, 20_000, 2**31 - 1])
-def test_a_picture_of_too_many_pixels_is_refused_unread(fake, client, monkeypatch, side):
-    file = bytearray(images.encode_png(picture(0)))
-    file[16:24] = struct.pack(">II", side, side)
-    file[29:33] = struct.pack(">I", zlib.crc32(file[12:29]))
-    monkeypatch.setattr(fake, "answer", lambda *asked: [bytes(file)])
+def test_a_picture_of_too_many_pixels_is_refused_unread(fake, client, monkeypatch, side, before):
+    large = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
+    file = images.encode_png(picture(0)).replace(SMALL, before + large)
+    monkeypatch.setattr(fake, "answer", lambda *asked: [file])
     with pytest.raises(UserError, match=f"a picture of {side}x{side} pixels"):
         client.sample(1)
+
+
+def test_pictures_that_take_too_long_to_decode_are_given_up(fake, client, monkeypatch):
+    now, decoded = time.monotonic(), []
+
+    def slow(file, most_pixels):
+        decoded.append(file)
+        monkeypatch.setattr(time, "monotonic", lambda: now + 1e6)
+        return picture(0)
+
+    monkeypatch.setattr(images, "decode_png", slow)
+    with pytest.raises(UserError, match="no answer within"):
+        client.sample(2)
+    assert len(decoded) == 1
 
 
 def test_long_complaints_are_cut(fake, client):
