@@ -49,12 +49,70 @@ class _DeadlinedTls(_UntilDeadline, ssl.SSLSocket):
     pass
 
 
+def pool(url, thread, timeout, context=None):
+    """Returns urllib3's pool of connections, none of which is waited for beyond `thread.end`.
+
+    Args:
+        url: Scheme, host and port.
+        thread: What holds `end`, as of `time.monotonic()`, of the call that the thread is in.
+        timeout: Seconds that urllib3 waits at most.
+        context: The ssl.SSLContext; None for no TLS.
+    """
+    import urllib3
+
+    more, base = {}, urllib3.connection.HTTPConnection
+    if context:
+        more["ssl_context"], base = context, urllib3.connection.HTTPSConnection
+        context.sslsocket_class = _DeadlinedTls
+
+    class Connection(base):
+        def _new_conn(self):
+            self.timeout = left(thread.end)
+            plain = super()._new_conn()
+            waits = plain.gettimeout()
+            found = _Deadlined(plain.family, plain.type, plain.proto, plain.detach())
+            found.settimeout(waits)
+            return found
+
+        def request(self, *args, **kwargs):
+            if self.sock is None:
+                self.connect()
+            self.sock.until(thread.end)
+            return super().request(*args, **kwargs)
+
+    # A redirection is no answer of this API, and who is not answered asks again himself.
+    made = urllib3.connection_from_url(url, maxsize=KEPT, timeout=timeout, retries=False, **more)
+    made.ConnectionCls = Connection
+    return made
+
+
+def read(answer, end, most):
+    """Returns the body of a reply as it came.
+
+    Raises:
+        TimeoutError: it is not there when `time.monotonic()` is `end`.
+        ValueError: it is compressed, or of more than `most` bytes.
+    """
+    try:
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            raise ValueError("it is compressed, which was not asked for")
+        data = bytearray()
+        while part := answer.read1(CHUNK, decode_content=False):
+            data += part
+            left(end)
+            if len(data) > most:
+                raise ValueError(f"more than {most >> 20} MiB")
+    except BaseException:
+        answer.close()  # Nobody waits for the rest.
+        raise
+    answer.release_conn()
+    return bytes(data)
+
+
 class Rest(transport.Transport):
     """A connection for each thread that asks at the same time, kept for its next request."""
 
     def __init__(self, server, model, timeout, version, label, security):
-        import urllib3
-
         self.where = f"{server} over rest"
         self._model, self._timeout = model, timeout
         self._port = server.rpartition(":")[2]
@@ -69,33 +127,9 @@ class Rest(transport.Transport):
             self._headers["Authorization"] = security.authorization
         self._thread = thread = threading.local()  # `end`: of the call that it is in
 
-        if security.tls:
-            base, scheme, more = urllib3.connection.HTTPSConnection, "https", {}
-            more["ssl_context"] = context = security.context()
-            context.sslsocket_class = _DeadlinedTls
-        else:
-            base, scheme, more = urllib3.connection.HTTPConnection, "http", {}
-
-        class Connection(base):
-            def _new_conn(self):
-                self.timeout = left(thread.end)
-                plain = super()._new_conn()
-                waits = plain.gettimeout()
-                found = _Deadlined(plain.family, plain.type, plain.proto, plain.detach())
-                found.settimeout(waits)
-                return found
-
-            def request(self, *args, **kwargs):
-                if self.sock is None:
-                    self.connect()
-                self.sock.until(thread.end)
-                return super().request(*args, **kwargs)
-
-        # A redirection is no answer of this API, and `predict` asks again itself.
-        self._pool = urllib3.connection_from_url(
-            f"{scheme}://{server}", maxsize=KEPT, timeout=timeout, retries=False, **more
-        )
-        self._pool.ConnectionCls = Connection
+        context = security.context() if security.tls else None
+        scheme = "https" if context else "http"
+        self._pool = pool(f"{scheme}://{server}", thread, timeout, context)
 
     def _encode(self, signature, inputs, output):
         columns = {name: rows.tolist() for name, rows in inputs.items()}
@@ -114,12 +148,7 @@ class Rest(transport.Transport):
                 headers=self._headers,
                 preload_content=False,
             )
-            try:
-                data = self._read(answer, end)
-            except BaseException:
-                answer.close()  # Nobody waits for the rest.
-                raise
-            answer.release_conn()
+            data = read(answer, end, transport.MAX_REPLY_BYTES)
         except urllib3.exceptions.NewConnectionError as error:  # which is a time-out of urllib3's
             cause = error.__cause__  # an OSError, whose own text is the clearest
             reason = getattr(cause, "strerror", None) or error
@@ -150,18 +179,6 @@ class Rest(transport.Transport):
         refused = UserError(f"{self.where}: {refusals.one_line(error)}")
         lost = isinstance(error, urllib3.exceptions.ProtocolError)
         return Busy(refused) if lost else refused
-
-    def _read(self, answer, end):
-        """Returns the body as it came, if it is not more than can be."""
-        if answer.headers.get("Content-Encoding", "identity") != "identity":
-            raise ValueError("it is compressed, which was not asked for")
-        data = bytearray()
-        while part := answer.read1(CHUNK, decode_content=False):
-            data += part
-            left(end)
-            if len(data) > transport.MAX_REPLY_BYTES:
-                raise ValueError(f"more than {transport.MAX_REPLY_BYTES >> 20} MiB")
-        return bytes(data)
 
     def _decode(self, data, output):
         if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_JSON_VALUES:

@@ -1,11 +1,15 @@
 """What a server says of a model's versions and labels, over REST."""
 
 import json
+import time
+from types import SimpleNamespace
 from urllib.parse import quote
 
+from gan_keras.client import over_rest
 from gan_keras.errors import UserError
 
 SECONDS = 5.0  # for one answer
+MOST_BYTES = 2**20  # of one
 
 
 class ServerStatus:
@@ -27,18 +31,12 @@ class ServerStatus:
         ca_cert: str | None = None,
         token: str | None = None,
     ) -> None:
-        import urllib3
-
         self.where = server
         self._model = f"/v1/models/{quote(model, safe='')}"
         scheme = "https" if tls or ca_cert else "http"
-        self._base = server if "://" in server else f"{scheme}://{server}"
-        self._pool = urllib3.PoolManager(
-            retries=False,
-            timeout=SECONDS,
-            headers={"Authorization": f"Bearer {token}"} if token else None,
-            ca_certs=ca_cert,
-        )
+        self._url = server if "://" in server else f"{scheme}://{server}"
+        self._ca_cert = ca_cert
+        self._headers = {"Authorization": f"Bearer {token}"} if token else None
 
     def state(self, version: int) -> str:
         """Returns the state of a version, as `AVAILABLE`; or why it has none.
@@ -69,10 +67,23 @@ class ServerStatus:
             return None
 
     def _get(self, path):
+        import ssl
+
         import urllib3
 
+        end = time.monotonic() + SECONDS
         try:
-            answer = self._pool.request("GET", f"{self._base}{self._model}{path}")
+            url = urllib3.util.parse_url(self._url)
+            tls = url.scheme == "https"
+            context = ssl.create_default_context(cafile=self._ca_cert) if tls else None
+            with over_rest.pool(self._url, SimpleNamespace(end=end), SECONDS, context) as pool:
+                answer = pool.request(
+                    "GET",
+                    f"{(url.path or '').rstrip('/')}{self._model}{path}",
+                    headers=self._headers,
+                    preload_content=False,
+                )
+                data = over_rest.read(answer, end, MOST_BYTES)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             told = " ".join(str(getattr(reason, "__cause__", None) or reason).split())
@@ -80,6 +91,6 @@ class ServerStatus:
                 f"--server={self.where}: cannot be asked: {told}; give HOST:PORT of the REST port"
             ) from None
         try:
-            return answer.status, json.loads(answer.data)
-        except ValueError:
+            return answer.status, json.loads(data)
+        except (ValueError, RecursionError):
             return answer.status, {}

@@ -1,5 +1,6 @@
 """What a server says of versions and labels, read from answers of both servers' forms."""
 
+import contextlib
 import http.server
 import json
 import socket
@@ -7,6 +8,7 @@ import threading
 
 import pytest
 
+from gan_keras.client import server_status
 from gan_keras.client.server_status import ServerStatus
 from gan_keras.errors import UserError
 
@@ -81,3 +83,52 @@ def test_what_cannot_be_asked_is_one_line(asked, tmp_path):
         with pytest.raises(UserError, match=f"--server={server}: cannot be asked: ") as error:
             ServerStatus(server, "generator", **more).state(2)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n" + bytes(2**20 + 1), "more than 1 MiB"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", "it is compressed"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", "timed out"),
+        (b"HTTP/1.1 200 OK\r\n", "timed out"),
+    ],
+)
+def test_what_is_no_answer_is_left(monkeypatch, sent, told):
+    """Each byte that drips would begin the wait anew, were it not for the call's own end."""
+    monkeypatch.setattr(server_status, "SECONDS", 0.2 if told == "timed out" else 20)
+    with once(sent) as where, pytest.raises(UserError, match=f"cannot be asked: .*{told}") as error:
+        ServerStatus(where, "generator").state(2)
+    assert "\n" not in str(error.value)
+
+
+def test_nesting_without_end_is_no_answer():
+    body = b"[" * 200_000
+    sent = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with once(sent + body) as where:
+        assert ServerStatus(where, "generator").state(2) == "HTTP 200"
+
+
+@contextlib.contextmanager
+def once(sent):
+    """A server that sends these bytes at its first connection, and then a blank now and then."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        over = threading.Event()
+
+        def serve():
+            line, _ = server.accept()
+            with line, contextlib.suppress(OSError):
+                asked = b""
+                while not asked.endswith(b"\r\n\r\n"):
+                    asked += line.recv(65_536)
+                line.sendall(sent)
+                while not over.wait(0.02):
+                    line.sendall(b" ")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            over.set()
+            thread.join()
