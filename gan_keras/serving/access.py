@@ -78,7 +78,8 @@ class Access:
         """Whether this value of an Authorization header, or None, brings the token."""
         scheme, _, brought = (authorization or "").partition(" ")
         # In a time that tells nothing of how much of it is right.
-        right = hmac.compare_digest(brought.strip().encode(), self._token.encode())
+        sent = brought.strip().encode("utf-8", "surrogateescape")  # as it came, text or not
+        right = hmac.compare_digest(sent, self._token.encode())
         return right and scheme.lower() == "bearer"
 
 

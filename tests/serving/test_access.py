@@ -142,6 +142,7 @@ def test_the_token_covers_all_but_the_page(base):
         ("", False),
         (None, False),
         ("Bearer é", False),
+        ("Bearer \udcff", False),  # as aiohttp hands over a byte that is no UTF-8
     ],
 )
 def test_what_brings_the_token(authorization, admitted):
