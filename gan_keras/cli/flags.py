@@ -56,6 +56,10 @@ def parse(argv, program, summary, define, groups=None):
     if values.help or values.helpfull:
         _print_help(values, program, summary, groups)
         raise SystemExit(0)
+    for name in values:
+        given = values[name].value
+        if isinstance(given, float) and not math.isfinite(given):  # nan is in all of absl's bounds
+            raise UsageError(f"--{name}={given}: give a finite number; see {program} --help")
     if rest:
         raise UsageError(f"{rest[0]}: unexpected argument; see {program} --help")
     for name in values:

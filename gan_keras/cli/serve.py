@@ -21,6 +21,9 @@ SUMMARY = (
     " tensorflow_model_server, but for --address, --page, --ssl_*, --token_file, --insecure,"
     " --allow_foreign_models and --max_*."
 )
+# What gRPC and asyncio take; more would end in a trace after the models are loaded.
+MOST_SECONDS = 10**6
+MOST = 2**31 - 1
 
 
 def run(argv=None):
@@ -41,6 +44,7 @@ def _define(values):
         "Seconds between two looks at --model_config_file; 0 looks at the start only, which is the"
         " default of tensorflow_model_server.",
         lower_bound=0,
+        upper_bound=MOST_SECONDS,
         flag_values=values,
     )
     absl_flags.DEFINE_string(
@@ -90,6 +94,7 @@ def _define(values):
         1,
         "Seconds between two looks for new versions; 0 looks at the start only.",
         lower_bound=0,
+        upper_bound=MOST_SECONDS,
         flag_values=values,
     )
     for limit in dataclasses.fields(Limits):
@@ -100,6 +105,7 @@ def _define(values):
             limit.default,
             limit.metadata["help"],
             lower_bound=0.1 if is_float else 1,
+            upper_bound=MOST_SECONDS if is_float else MOST,
             flag_values=values,
         )
     absl_flags.DEFINE_boolean(

@@ -18,6 +18,7 @@ from gan_keras.errors import UsageError, UserError
 
 def define(values):
     absl_flags.DEFINE_integer("count", 64, "How many.", flag_values=values)
+    absl_flags.DEFINE_float("share", 0.5, "Of it.", 0.0, 1.0, flag_values=values)
     absl_flags.DEFINE_string("name", None, "What.", flag_values=values)
     absl_flags.DEFINE_float("share", 1.0, "How much.", 0.0, 10.0, flag_values=values)
 
@@ -32,7 +33,10 @@ def test_defaults_and_values():
     assert parse("--count=3", "--name", "x").count == 3
 
 
-@pytest.mark.parametrize("argument", ["--count=x", "--count=1.5", "--cuont=1", "stray", "--name"])
+@pytest.mark.parametrize(
+    "argument",
+    ["--count=x", "--count=1.5", "--cuont=1", "stray", "--name", "--share=nan", "--share=inf"],
+)
 def test_mistakes_name_the_argument_and_the_help(argument):
     with pytest.raises(UsageError) as caught:
         parse(argument)
