@@ -7,17 +7,20 @@ import json
 import os
 import pathlib
 import re
+import stat
 
 DIGEST = "sha256"  # The field of a record in JSON with the digest of its other fields.
 _FULL = {os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)}
 
 
-def write(path, data):
+def write(path, data, keep=False):
     """Writes a file so that a reader never sees half of it, and a failure leaves what was there.
 
     Args:
         path: The file; its folder must exist.
         data: Its content, bytes.
+        keep: Whether it keeps the mode of the file that is there, and, where that is permitted,
+            the owner and the group.
 
     Raises:
         OSError: the folder is missing or cannot be written to, or the disk is full; its
@@ -31,6 +34,12 @@ def write(path, data):
     partial = path.with_name(f".{name}.{os.getpid()}.partial")
     try:
         partial.write_bytes(data)
+        if keep:
+            was = path.stat()
+            for owner, group in ((-1, was.st_gid), (was.st_uid, -1)):
+                with contextlib.suppress(PermissionError):
+                    os.chown(partial, owner, group)
+            partial.chmod(stat.S_IMODE(was.st_mode))
         partial.replace(path)
     except BaseException as error:
         with contextlib.suppress(OSError):

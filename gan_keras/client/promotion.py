@@ -1,9 +1,12 @@
 """From canary to stable, and back: the scores compared, a label moved, the server waited for."""
 
+import contextlib
 import dataclasses
+import fcntl
 import logging
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,17 +91,29 @@ class Labels:
             UserError: the file was changed meanwhile, or cannot be written.
         """
         text = label_moves.moved(self._text, self._where, self._model, label, version, rollback)
-        if model_config.read_text(self._path) != self._text:
-            raise UserError(f"{self._where}: was changed by another meanwhile; try again")
-        try:
-            files.write(self._path, text.encode())
-        except OSError as error:
-            raise UserError(f"{self._where}: cannot be written: {files.why(error)}") from None
+        with _alone(self._path.parent):
+            if model_config.read_text(self._path) != self._text:
+                raise UserError(f"{self._where}: was changed by another meanwhile; try again")
+            try:
+                files.write(self._path, text.encode(), keep=True)
+            except OSError as error:
+                raise UserError(f"{self._where}: cannot be written: {files.why(error)}") from None
         was = self.settings.labels.get(label, "nothing")
         logger.info(
             "moved: label `%s` of `%s` from %s to %d in %s",
             *(label, self._model, was, version, self._path),
         )
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No two promoters are in it at the same time; the file itself is another after each move."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # of a file system that locks no folder
+            descriptor = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
 
 
 def cards_of(

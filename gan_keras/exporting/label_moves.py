@@ -64,9 +64,9 @@ def moved(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     line = (
         f"# gan-keras-promote: {model} {label} {'none' if before is None else before} -> {version}"
-        f"{' (rollback)' if rollback else ''}, {now}\n"
+        f"{' (rollback)' if rollback else ''}, {now}{_line_end(text)}"
     )
-    return f"{edited}{'' if edited.endswith(chr(10)) else chr(10)}{line}"
+    return f"{edited}{'' if edited.endswith(chr(10)) else _line_end(text)}{line}"
 
 
 def before(text: str, model: str, label: str) -> int | None:
@@ -80,6 +80,10 @@ def before(text: str, model: str, label: str) -> int | None:
         else:
             earlier.append(None if found["before"] == "none" else int(found["before"]))
     return earlier[-1] if earlier else None
+
+
+def _line_end(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
 
 
 def _models(text: str, where: str) -> Mapping[str, model_config.ModelSettings]:
@@ -105,8 +109,9 @@ def _edited(text: str, model: str, label: str, version: int) -> str | None:
         at = config.end - 1  # before the closing bracket, on a line of its own
         line = text.rfind("\n", 0, at) + 1
         indent = text[line:at] if not text[line:at].strip() else ""
-        written = f'  version_labels {{ key: "{label}" value: {version} }}\n{indent}'
-        places.append((at, at, written if indent or line == at else f"\n{written}"))
+        newline = _line_end(text)
+        written = f'  version_labels {{ key: "{label}" value: {version} }}{newline}{indent}'
+        places.append((at, at, written if indent or line == at else f"{newline}{written}"))
     for start, end, written in sorted(places, reverse=True):
         text = text[:start] + written + text[end:]
     return text

@@ -84,13 +84,13 @@ def _may_be_folder(path):
 
 
 def read_text(path: str | Path) -> str:
-    """Returns the text of a configuration file.
+    """Returns the text of a configuration file, with the ends of lines that it has.
 
     Raises:
         UsageError: it cannot be read, or is no text.
     """
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_bytes().decode()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file in UTF-8"
         raise UsageError(f"{FLAG}={path}: cannot be read: {reason}") from None

@@ -70,6 +70,14 @@ def test_a_label_that_is_added_has_a_line_of_its_own():
     assert edited.startswith(text.replace("\n  }\n", f"\n{line}\n  }}\n"))
 
 
+@pytest.mark.parametrize("inside", ["", 'version_labels { key: "stable" value: 1 }'])
+def test_ends_of_lines_stay_those_of_the_file(inside):
+    text = config(f"\n{inside}\n").replace("\n", "\r\n")
+    edited = label_moves.moved(text, "text", "generator", "stable", 2)
+    assert edited.count("\r\n") == edited.count("\n") > text.count("\n")
+    assert label_moves.before(edited, "generator", "stable") == (1 if inside else None)
+
+
 def test_moves_are_undone_in_turn():
     text = config('version_labels { key: "stable" value: 1 }')
 
