@@ -1,5 +1,7 @@
 """`gan-keras-promote`: lets a label, as `stable`, point at the version of another, as `canary`."""
 
+import re
+
 from absl import flags as absl_flags
 
 from gan_keras.cli import flags, tokens
@@ -67,6 +69,8 @@ def _promote(values):
     for name in ("export_dir", "model_config_file"):
         if not values[name].value:
             raise UsageError(f"--{name}: required; see {PROGRAM} --help")
+    if not re.fullmatch("[a-zA-Z0-9_]+", values.to):
+        raise UsageError(f"--to={values.to}: a label is made of letters, digits and _ only")
     # With NumPy and Pillow: not imported for who asks for help.
     from gan_keras.client import promotion
 

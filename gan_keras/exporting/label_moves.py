@@ -16,7 +16,7 @@ from gan_keras.exporting import model_config
 _TOKEN = re.compile(
     r"""#[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[{}<>:;,\[\]]|[^\s{}<>:;,\[\]\#"']+"""
 )
-_OPENING, _CLOSING = ("{", "<"), ("}", ">")
+_OPENING, _CLOSING, _QUOTES = ("{", "<"), ("}", ">"), ('"', "'")
 # As a comment: model, label, the version before, the version after, whether it undid a move.
 _MOVE = re.compile(
     r"^# gan-keras-promote: (?P<model>\S+) (?P<label>\w+) (?P<before>\d+|none) -> (?P<after>\d+)"
@@ -164,7 +164,10 @@ def _fields(text: str) -> list[_Field]:
         first = tokens[position]
         position += 1
         if first[0] not in _OPENING:
-            return _Field(name, first.start(), first.end())
+            # protobuf joins strings that stand side by side.
+            while first[0][0] in _QUOTES and tokens[position][0][0] in _QUOTES:
+                position += 1
+            return _Field(name, first.start(), tokens[position - 1].end())
         inner = message(_CLOSING)
         position += 1
         return _Field(name, first.start(), tokens[position - 1].end(), inner)

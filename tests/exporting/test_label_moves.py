@@ -32,6 +32,9 @@ STYLES = {
     "twice, of which the last counts": config(
         'version_labels { key: "stable" value: 9 } version_labels { key: "stable" value: 1 }'
     ),
+    "strings side by side": config('version_labels { key: "stable" value: 1 }').replace(
+        '"/models/generator"', '"/models" \'/gener\' "ator"'
+    ),
     "another model first": config('version_labels { key: "stable" value: 1 }').replace(
         "model_config_list {",
         'model_config_list { config { name: "x" base_path: "/x" model_platform: "tensorflow"'
@@ -98,7 +101,6 @@ def test_moves_are_undone_in_turn():
 
 
 def test_what_is_not_understood_is_left_to_its_owner():
-    # protobuf joins strings that stand side by side.
     text = config('version_labels { key: "stable" value: 1 }').replace(
         "generator", 'gener" "ator', 1
     )

@@ -205,6 +205,8 @@ def test_versions_that_cannot_be_compared(base, config, capsys, tmp_path):
     ("argv", "status", "told"),
     [
         (["--from=best"], 2, "has no label `best`; it has `canary`, `stable`"),
+        (["--to=a b"], 2, "--to=a b: a label is made of letters, digits and _ only"),
+        (["--to="], 2, "--to=: a label"),
         (["--model=other"], 2, "no model `other`; --model may be `generator`"),
         (["--rollback"], 2, "has no record of an earlier version of `stable` of `generator`"),
         (["--model_config_file=/missing"], 2, "cannot be read: No such file"),
