@@ -41,7 +41,7 @@ def routes(models):
     return [
         web.get("/", page),
         web.get(MODELS, listing),
-        web.get(MODELS + r"/{model}/versions/{version:\d{1,18}}/model_card.json", card),
+        web.get(MODELS + r"/{model}/versions/{version:\d{1,19}}/model_card.json", card),
     ]
 
 
@@ -53,13 +53,13 @@ def _described(model):
         servable = model.versions[number].servable
         if servable is None:
             continue
-        classes = (servable.card or {}).get("classes") or []
+        classes = (servable.card or {}).get("classes")
         versions.append(
             {
                 "version": number,
                 "labels": contract.PNG_LABEL_SIGNATURE in servable.signature_defs,
                 "walk": contract.SEED_LATENTS_SIGNATURE in servable.signature_defs,
-                "classes": [str(each) for each in classes],
+                "classes": [str(each) for each in classes] if isinstance(classes, list) else [],
                 "card": f"{MODELS}/{quote(name, safe='')}/versions/{number}/model_card.json"
                 if servable.card is not None
                 else None,

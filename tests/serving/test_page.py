@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import urllib3
 from gan_keras.drawing import images
 from gan_keras.exporting import contract
 from gan_keras.exporting.interpolation import slerp
-from gan_keras.serving import access
+from gan_keras.serving import access, page
 from gan_keras.serving.settings import ModelSettings
 from tests import browser as browsers
 from tests.serving.harness import place, save_generator, serving
@@ -75,10 +76,30 @@ def test_what_the_page_reads(paged):
     for model, version, message in (
         ("generator", 2, "model `generator` version 2 has no model card"),
         ("generator", 3, "model `generator` has no version 3 to serve"),
+        ("generator", 2**63 - 1, f"model `generator` has no version {2**63 - 1} to serve"),
         ("other", 1, "there is no model `other`"),
     ):
         status, answer = paged.ask("GET", path.format(model, version))
         assert (status, answer) == (404, {"error": message})
+
+
+@pytest.mark.parametrize(
+    ("card", "classes"),
+    [
+        (None, []),
+        ({}, []),
+        ({"classes": 5}, []),
+        ({"classes": "ab"}, []),
+        ({"classes": [7]}, ["7"]),
+    ],
+)
+def test_what_a_model_card_calls_classes(card, classes):
+    """It comes with the model, whoever made that."""
+    servable = SimpleNamespace(card=card, signature_defs={})
+    settings = SimpleNamespace(name="generator")
+    model = SimpleNamespace(settings=settings, versions={1: SimpleNamespace(servable=servable)})
+    (version,) = page._described(model)["versions"]
+    assert version["classes"] == classes
 
 
 def test_without_the_page_nothing_of_it_is_there(base):
