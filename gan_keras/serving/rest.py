@@ -114,7 +114,7 @@ def application(
         app.router.add_routes(pages.routes(models))
     if counters:
         app.router.add_routes([counters.route()])
-    app.router.add_route("*", "/{path:.*}", answer)
+    app.router.add_route("*", r"/{path:[\s\S]*}", answer)
     return app
 
 

@@ -258,6 +258,8 @@ def test_wrong_body_for_odd_signatures(served, body, said):
         ("GET", "/foo", 404, "not served here"),
         ("GET", "/v1/models", 400, "Missing model name"),
         ("GET", "/v1/models/generator/", 400, "Malformed request"),
+        ("GET", "/v1/models/%00%0a%ff", 404, "no model `"),
+        ("GET", "/%0a", 404, "not served here"),
         ("GET", "/v1/models/nobody", 404, "no model `nobody`"),
         ("GET", "/v1/models/generator/versions/9", 404, "no version 9"),
         ("GET", "/v1/models/nobody/metadata", 404, "no model `nobody`"),
