@@ -5,7 +5,7 @@ import logging
 
 from gan_keras.errors import UserError
 from gan_keras.serving import settings
-from gan_keras.serving.models import in_thread
+from gan_keras.serving.models import Look
 from gan_keras.serving.request_error import one_line
 
 logger = logging.getLogger(__name__)
@@ -24,15 +24,15 @@ async def follow(path, seconds, models, allow_unavailable_labels):
         models: The Models.
         allow_unavailable_labels: Accept new labels of versions that are not loaded.
     """
-    trouble = None
+    look, trouble = Look(), None
     while True:
         await asyncio.sleep(seconds)
         try:
-            found = await in_thread(settings.from_file, path)
+            found = await look(settings.from_file, path)
             await models.reload(found, allow_unavailable_labels)
             trouble = None
         except Exception as error:  # or a surprise would end the server
-            told = str(error) if isinstance(error, UserError) else one_line(error)
+            told = str(error) if isinstance(error, UserError) else f"{path}: {one_line(error)}"
             if told != trouble:
                 logger.warning("%s; what was served stays", told)
             trouble = told

@@ -27,7 +27,7 @@ State = get_model_status_pb2.ModelVersionStatus.State
 # Seconds until a version that failed is tried again; doubled each time. TensorFlow Serving
 # always waits the longest, which punishes whoever copies a folder into place.
 FIRST_RETRY, LAST_RETRY = 2.0, 60.0
-LIST_SECONDS = 10.0  # for listing a folder; a dead mount may take for ever
+LOOK_SECONDS = 10.0  # for reading a folder or a file; a dead mount may take for ever
 
 
 @dataclasses.dataclass
@@ -66,7 +66,7 @@ class Model:
         self.versions = {}
         self._turn, self._limits, self._allow_foreign = turn, limits, allow_foreign
         self._polling = asyncio.Lock()
-        self._listing = None  # the look at the folder that runs
+        self._look = Look()  # at the folder
         self._trouble = None  # with the base path
 
     async def keep_up(self, poll_seconds):
@@ -91,7 +91,7 @@ class Model:
 
     async def _step(self):
         try:
-            wanted = await self._list()
+            wanted = await self._look(self.settings.wanted)
         except OSError as error:
             # As in TensorFlow Serving the versions in memory stay: a folder that cannot be
             # listed is a failing disk more often than a wish.
@@ -112,15 +112,6 @@ class Model:
 
     def _version(self, number):
         return self.versions.setdefault(number, Version())
-
-    async def _list(self):
-        """Returns `settings.wanted()`; never two looks at a time, as the first one may hang."""
-        self._listing = self._listing or in_thread(self.settings.wanted)
-        await asyncio.wait({self._listing}, timeout=LIST_SECONDS)
-        if not self._listing.done():
-            raise OSError(f"not listed within {LIST_SECONDS:g} s")
-        listing, self._listing = self._listing, None
-        return listing.result()
 
     async def _load(self, number, folder: Path):
         version = self._version(number)
@@ -320,6 +311,26 @@ def _unavailable(name, label, number):
         f"--model_config_file: model `{name}`: version label `{label}` points at version {number},"
         " which is not loaded; correct it or give --allow_version_labels_for_unavailable_models"
     )
+
+
+class Look:
+    """Calls a function in a thread, again and again; never two at a time, as the first may hang."""
+
+    def __init__(self):
+        self._running = None
+
+    async def __call__(self, function, *arguments):
+        """Returns what the function returns.
+
+        Raises:
+            TimeoutError: it has not yet, within LOOK_SECONDS; the next call waits for it again.
+        """
+        self._running = self._running or in_thread(function, *arguments)
+        await asyncio.wait({self._running}, timeout=LOOK_SECONDS)
+        if not self._running.done():
+            raise TimeoutError(f"not read within {LOOK_SECONDS:g} s")
+        done, self._running = self._running, None
+        return done.result()
 
 
 def in_thread(function, *arguments):

@@ -83,13 +83,13 @@ def test_a_folder_that_cannot_be_listed_in_time(saved, base, monkeypatch, hang):
         return lists(self)
 
     monkeypatch.setattr(ModelSettings, "wanted", hanging)
-    monkeypatch.setattr(models, "LIST_SECONDS", 0.05)
+    monkeypatch.setattr(models, "LOOK_SECONDS", 0.05)
     other = ModelSettings("other", base.with_name("other"))
     place(saved / "first", other.base_path, 1)
     with serving(settings(base), other) as served:
         base.with_name("dead").touch()
         until(lambda: served.complaints)
-        assert served.complaints == [f"model `generator`: {base}: not listed within 0.05 s"]
+        assert served.complaints == [f"model `generator`: {base}: not read within 0.05 s"]
         place(saved / "second", other.base_path, 2)
         until(lambda: f"loaded model `other` version 2 from {other.base_path}/2" in served.lines)
         assert sample(served)[0] == 200

@@ -2,13 +2,14 @@
 
 import contextlib
 import json
+import os
 
 import pytest
 
 from gan_keras import files
 from gan_keras.cli import promote
 from gan_keras.exporting import contract
-from gan_keras.serving import settings
+from gan_keras.serving import models, settings
 from tests.evaluation.test_score_verdicts import card
 from tests.serving.harness import place, serving, until
 
@@ -75,6 +76,21 @@ def test_a_label_moves_and_a_mistake_changes_nothing(base, config, pictures):
         assert "No such file" in served.complaints[-1]
         write(config, base, {"stable": 1})
         until(lambda: sample(served, "/labels/stable") == pictures["first"])
+
+
+def test_a_file_that_cannot_be_read_in_time(base, config, pictures, tmp_path, monkeypatch):
+    """Nobody writes into a pipe; it is told, and when the look is over the next one follows."""
+    monkeypatch.setattr(models, "LOOK_SECONDS", 0.05)
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    os.link(pipe, link)
+    with running(config) as served:
+        link.replace(config)
+        until(lambda: served.complaints)
+        assert served.complaints == [f"{config}: not read within 0.05 s; what was served stays"]
+        write(config, base, {"stable": 2})
+        pipe.write_bytes(b"")  # at which reading it ends
+        until(lambda: sample(served, "/labels/stable") == pictures["second"])
 
 
 def test_a_label_of_a_version_that_is_not_loaded_changes_nothing(base, config, pictures):
