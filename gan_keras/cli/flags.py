@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import importlib.util
 import logging
 import math
@@ -16,11 +17,14 @@ from pathlib import Path
 
 from absl import flags
 
+from gan_keras import files
 from gan_keras.cli.moving_sign import moving_sign
 from gan_keras.errors import UsageError, UserError, visible
 
 # Of address space: a small run took 2.7 GiB on two cores, and TensorFlow ends in C++ with less.
 LEAST_MEMORY = 3 * 2**30  # bytes
+# How a write fails whose file no error names.
+_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +119,7 @@ def guarded(program, command):
     """Calls `command()` and returns the exit status; a UserError becomes one line on stderr.
 
     If whoever read the output has gone, as `head` does, the command ends without a word and
-    with the status of a program that SIGPIPE ended.
+    with the status of a program that SIGPIPE ended. A disk that is full is one line, too.
     """
     _open_standard_streams()
     try:
@@ -125,15 +129,25 @@ def guarded(program, command):
             if sys.stdout is not None:
                 sys.stdout.flush()
     except BrokenPipeError:
-        # The interpreter would try again, and complain, when it ends.
-        for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
-            try:
-                stream.flush()
-            except BrokenPipeError:
-                _discard(descriptor)
-            except (AttributeError, OSError, ValueError):
-                pass  # Closed from the start, or no file.
+        _discard_unwritten()
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        if error.filename is not None or error.errno not in _LOST:
+            raise
+        print(f"{program}: standard output or a file: {files.why(error)}", file=sys.stderr)
+        _discard_unwritten()
+        return 1
+
+
+def _discard_unwritten():
+    """Or the interpreter would try again to write it, and complain, when it ends."""
+    for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
+        try:
+            stream.flush()
+        except OSError:
+            _discard(descriptor)
+        except (AttributeError, ValueError):
+            pass  # Closed from the start, or no file.
 
 
 def _open_standard_streams():
@@ -148,6 +162,9 @@ def _open_standard_streams():
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
         if getattr(sys, name) is None:  # Python found it closed when it started.
             setattr(sys, name, open(number, "r" if number == 0 else "w"))  # noqa: SIM115
+    # What the terminal's encoding lacks is no reason to end; standard error is so from the start.
+    if getattr(sys.stdout, "errors", None) == "strict" and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _guarded(program, command):

@@ -122,6 +122,40 @@ def test_every_command_ends_quietly_when_its_reader_has_gone(command):
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_a_full_disk_under_standard_output_is_one_line(size, unbuffered):
+    program = (
+        "import sys; from gan_keras.cli import flags\n"
+        f"sys.exit(flags.guarded('program', lambda: print('x' * {size})))"
+    )
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )
+    told = "program: standard output or a file: No space left on device; make room there\n"
+    assert (done.returncode, done.stderr) == (1, told)
+
+
+def test_what_the_encoding_of_standard_output_lacks():
+    program = (
+        "import sys; from gan_keras.cli import flags\n"
+        "sys.exit(flags.guarded('program', lambda: print('caf\\xe9 \\u5b57')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        timeout=60,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"caf\xe9 \\u5b57\n", b"")
+
+
 @pytest.mark.parametrize("where", ["stdout", "stderr"])
 def test_a_report_that_nobody_reads_ends_nothing(where):
     """A run comes to its checkpoint, and a server goes on answering."""
