@@ -60,10 +60,6 @@ def parse(argv, program, summary, define, groups=None):
     if values.help or values.helpfull:
         _print_help(values, program, summary, groups)
         raise SystemExit(0)
-    for name in values:
-        given = values[name].value
-        if isinstance(given, float) and not math.isfinite(given):  # nan is in all of absl's bounds
-            raise UsageError(f"--{name}={given}: give a finite number; see {program} --help")
     if rest:
         raise UsageError(f"{rest[0]}: unexpected argument; see {program} --help")
     for name in values:
@@ -74,7 +70,7 @@ def parse(argv, program, summary, define, groups=None):
 def _check(name, value):
     """Refuses what absl's bounds let pass, and no use of a flag expects."""
     if isinstance(value, float) and not math.isfinite(value):
-        raise UsageError(f"--{name}={value}: must be finite")
+        raise UsageError(f"--{name}={value}: give a finite number")
     # Of a flag file: no argument can hold one, and no name of a file.
     if isinstance(value, (str, list)) and "\0" in "".join(value):
         raise UsageError(f"--{name}={value}: has a NUL character; take it out of the flag file")

@@ -7,7 +7,6 @@ imported, and grpc only over gRPC: the first picture comes within a second of th
     pictures = Client("127.0.0.1:8501", transport="rest").sample(count=64, seed=0)
 """
 
-import math
 import re
 import time
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ TRANSPORTS: dict[str, type[Grpc] | type[Rest]] = {"grpc": Grpc, "rest": Rest}
 # A class of the model: its number, or its name as the model card has it.
 Label = int | str
 MOST_PIXELS = 2**22  # of one picture: 2048x2048
+MOST_SECONDS = 10**6  # for one call: gRPC and threads count no further than some weeks
 # What an answer that is not this API's may make of the functions that read it.
 _NOT_UNDERSTOOD = (
     AttributeError,
@@ -87,8 +87,10 @@ class Client:
             raise UsageError(f"transport must be one of {', '.join(TRANSPORTS)}, not {transport!r}")
         if not model:
             raise UsageError("model must not be empty")
-        if not 0 < timeout < math.inf:
-            raise UsageError(f"timeout must be seconds above 0, not {timeout}")
+        if not 0 < timeout <= MOST_SECONDS:
+            raise UsageError(
+                f"timeout must be seconds above 0, and {MOST_SECONDS:,} at most, not {timeout}"
+            )
         if version is not None and version_label is not None:
             raise UsageError(
                 f"version {version} and version_label {version_label!r}: only one can be asked for"
