@@ -38,7 +38,7 @@ def _compare(argv):
     if not places:
         raise UsageError(f"name runs, folders or files of score cards; see {PROGRAM} --help")
     every = [score_cards.find(place) for place in places]
-    groups = score_tables.select(every)
+    groups = _told_apart(places, score_tables.select(every))
     if values.over:
         pairs = zip(map(_identity, places, groups), groups, strict=True)
         found = score_tables.over_seeds(list(pairs))
@@ -50,12 +50,43 @@ def _compare(argv):
         print(f"left out: {left_out} card{'s' * (left_out > 1)} of other protocols")
 
 
+def _told_apart(places, groups):
+    """The cards, with enough of the path before a name that runs of several folders have."""
+    folders = [_folder(place) for place in places]
+    having = {}
+    for folder, cards in zip(folders, groups, strict=True):
+        for card in cards:
+            having.setdefault(card.run, set()).add(folder)
+
+    def name(run, folder):
+        if run is None or len(having[run]) < 2:
+            return run
+        depth = 1
+        while any(_end(other, depth) == _end(folder, depth) for other in having[run] - {folder}):
+            depth += 1
+        end = _end(folder, depth)
+        return str(end if end.name == run else end / run)
+
+    return [
+        [dataclasses.replace(card, run=name(card.run, folder)) for card in cards]
+        for folder, cards in zip(folders, groups, strict=True)
+    ]
+
+
+def _folder(place):
+    """The folder of the run that a place belongs to, or of the cards."""
+    place = Path(place).resolve()
+    folder = place if place.is_dir() else place.parent
+    return folder.parent if folder.name == score_cards.FOLDER else folder
+
+
+def _end(folder, depth):
+    return Path(*folder.parts[-depth:])
+
+
 def _identity(place, cards):
-    """The configuration of a run but for its seed; without the run, the preset of its cards."""
-    folder = Path(place) if Path(place).is_dir() else Path(place).parent
-    for run in (folder, folder.parent):
-        if (run / configs.CONFIG_FILE).is_file():
-            fields = dataclasses.asdict(configs.load(run))
-            without = {"seed", *configs.MAY_CHANGE}
-            return json.dumps({key: fields[key] for key in fields if key not in without})
+    """What defines a run but for its seed; without the run, the preset of its cards."""
+    run = _folder(place)
+    if (run / configs.CONFIG_FILE).is_file():
+        return json.dumps({**configs.defining(configs.load(run)), "seed": None})
     return next((card.preset for card in cards if card.run), None)

@@ -301,20 +301,26 @@ def load(workdir):
         raise UserError(f"{path}: {error}") from None
 
 
+def defining(config):
+    """Returns the fields that a run may not change when it is resumed, as a dict."""
+    may_change = set(MAY_CHANGE)
+    if config.learning_rate_schedule == "cosine":
+        may_change.remove("steps")  # The rates of all steps depend on it.
+    fields = dataclasses.asdict(config)
+    return {name: value for name, value in fields.items() if name not in may_change}
+
+
 def check_resumable(stored, wanted, workdir):
     """Refuses to resume in `workdir`, which holds a run of `stored`, with `wanted`.
 
     Raises:
-        UsageError: a field differs that is not among `MAY_CHANGE`.
+        UsageError: a field differs of those that are `defining`.
     """
-    may_change = set(MAY_CHANGE)
-    if stored.learning_rate_schedule == "cosine":
-        may_change.remove("steps")  # The rates of all steps depend on it.
     changes = [
-        f"{item.name} {getattr(stored, item.name)!r} -> {getattr(wanted, item.name)!r}"
-        + (", by which the rates of its cosine fall" if item.name == "steps" else "")
-        for item in dataclasses.fields(Config)
-        if item.name not in may_change and getattr(stored, item.name) != getattr(wanted, item.name)
+        f"{name} {value!r} -> {getattr(wanted, name)!r}"
+        + (", by which the rates of its cosine fall" if name == "steps" else "")
+        for name, value in defining(stored).items()
+        if value != getattr(wanted, name)
     ]
     if changes:
         raise UsageError(

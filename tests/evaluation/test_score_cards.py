@@ -236,6 +236,11 @@ def test_over_seeds_needs_runs_that_differ_in_nothing_else(tmp_path, capsys):
     ):
         assert compare.run(["--over=seed", *arguments]) == 2
         assert text in _only_line(capsys)
+    cosine = {"learning_rate_schedule": "cosine"}
+    for steps in (100, 200):  # Their rates differ at every step.
+        *_, two = scored_runs(tmp_path, [0.5, 0.7], f"of_{steps}", steps=steps, **cosine)
+    assert compare.run(["--over=seed", str(tmp_path / "of_100_0"), two]) == 2
+    assert "of_100_0, step 20 has no other run" in _only_line(capsys)
     twins = list(scored_runs(tmp_path, [0.5, 0.7], "small", width=8))
     assert compare.run(["--over=seed", *places, *twins]) == 0
     output = capsys.readouterr().out
@@ -258,6 +263,22 @@ def test_compare_prints_runs_beside_each_other(tmp_path, capsys):
     assert len(lines) == 2 + 4 + 1
     assert lines[-1].startswith("intervals: 95 %, of sampling alone")
     assert compare.run([str(tmp_path / "one" / "scores")]) == 0
+
+
+def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path, capsys):
+    places = [tmp_path / parent / "digits" for parent in ("first", "second")]
+    for place, value in zip(places, (0.25, 0.75), strict=True):
+        score_cards.save(card(run="digits", value=value), place / "scores")
+        score_cards.save(card("recall", run="digits", value=value), place / "scores")
+    assert compare.run([str(places[0]), str(places[1] / "scores")]) == 0
+    rows = capsys.readouterr().out.splitlines()[2:4]
+    assert [row.split("[")[0].split() for row in rows] == [
+        ["|", "first/digits,", "step", "20", "|", "0.25"],
+        ["|", "second/digits,", "step", "20", "|", "0.75"],
+    ]
+    # Files of one run make one row, as before.
+    assert compare.run([str(path) for path in (places[0] / "scores").iterdir()]) == 0
+    assert "\n| digits, step 20 " in capsys.readouterr().out
 
 
 def test_wrong_input_of_compare_is_one_line(tmp_path, capsys):
