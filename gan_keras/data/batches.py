@@ -140,17 +140,20 @@ class Images:
         return dataclasses.replace(self, rows=Part(self.rows, numbers), read_labels=labels)
 
     def split(self, held_out):
-        """Returns what is left of these images, and `held_out` of them, both in their order.
+        """Returns what is left of these images, and `held_out` of them, both in their order."""
+        rest = self.held_out_numbers(held_out)
+        return self.only(np.setdiff1d(np.arange(self.count), rest)), self.only(rest)
 
-        The last ones are held out. Where the images lie class by class those would be of the
-        last class: then it is as many from all over.
+    def held_out_numbers(self, held_out):
+        """Returns the numbers of the images that `split` holds out, (held_out,) int64.
+
+        They are the last ones. Where the images lie class by class those would be of the last
+        class: then it is as many from all over.
         """
         numbers = np.arange(self.count)
         if self.in_class_order:
-            rest = (2 * numbers[:held_out] + 1) * self.count // (2 * held_out)
-        else:
-            rest = numbers[self.count - held_out :]
-        return self.only(np.setdiff1d(numbers, rest)), self.only(rest)
+            return (2 * numbers[:held_out] + 1) * self.count // (2 * held_out)
+        return numbers[self.count - held_out :]
 
     def mirrored(self):
         """Returns these images and, with numbers from `count` on, their mirror images."""

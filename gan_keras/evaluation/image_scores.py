@@ -77,6 +77,10 @@ class ImageScores:
         every = data.load(dataclasses.replace(config, held_out=0))
         held_out = max(1, min(VALIDATION_SPLIT, every.count // 6))
         self.training, self.validation = every.split(held_out)
+        # Those of a run need not be among them: spread over class folders, the two sets differ.
+        self.were_trained_on = not np.isin(
+            every.held_out_numbers(held_out), every.held_out_numbers(config.held_out)
+        ).all()
         self.split = "test" if data.has_test(config) else "train"
         real = data.load(config, "test") if self.split == "test" else every
         self.real = real.sample(num_samples, seed)
@@ -190,7 +194,7 @@ class ImageScores:
             "standard_error": float(nats.std() / np.sqrt(len(nats))),
             "sigmas_tried": choice.sigmas.tolist(),
             "grid_widened": choice.widened,
-            "validation_images_were_trained_on": self.config.held_out < self.validation.count,
+            "validation_images_were_trained_on": self.were_trained_on,
         }
         interval = bootstrap.mean_interval(nats, intervals.LEVEL)
         return {"parzen": (interval, "Student's t over the real images", details)}

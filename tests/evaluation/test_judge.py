@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from PIL import Image
 
 from gan_keras import data
 from gan_keras.checkpoints import save_restore as checkpoints
@@ -79,6 +80,27 @@ def test_parzen_takes_sigma_from_images_kept_for_it(scored, sets):
     assert card.details["sigma"] == pytest.approx(choice.sigma)
     assert card.details["standard_error"] == pytest.approx(nats.std() / np.sqrt(COUNT))
     assert card.details["validation_images_were_trained_on"]
+
+
+def pictures(folder, value=0):
+    """A Config of 120 pictures in two class folders, which hold out images from all over."""
+    for number in range(120):
+        path = folder / "ab"[number // 60] / f"{number:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((4, 4), number + value, np.uint8)).save(path)
+    return configs.from_preset("pictures", dataset=f"folder:{folder}", image_size=4, channels=1)
+
+
+@pytest.mark.parametrize(
+    ("held_out", "trained_on"), [(0, True), (20, False), (60, False), (31, True)]
+)
+def test_a_card_says_whether_validation_images_were_trained_on(tmp_path, held_out, trained_on):
+    config = dataclasses.replace(pictures(tmp_path), held_out=held_out)
+    scores = image_scores.ImageScores(config, ["parzen"], 100, "pixels", None, 0)
+    validation = {image.tobytes() for image in scores.validation.sample(1000, 0)}
+    images = data.load(config)
+    seen = {image.tobytes() for image in images.sample(images.count, 0)}
+    assert bool(validation & seen) == scores.were_trained_on == trained_on
 
 
 def test_a_card_says_how_it_was_made(scored, small_run):
