@@ -54,7 +54,18 @@ class Best:
         if not math.isfinite(value):
             logger.warning("step %s: %s is not finite; not kept as the best", f"{step:,}", value)
             return False
-        if not self._surpasses(value, self._kept(protocol)):
+        try:
+            kept = self._kept(protocol)
+        except Exception:  # Of whatever kind: a flipped bit may reach any line of the reader.
+            # What is kept may be the best of a long run, and nothing tells any more that it is not.
+            if self.saved.latest_checkpoint is not None:
+                logger.warning(
+                    "step %s: %s is corrupt, or cannot be read; what is there stays the best: "
+                    "remove the file to begin anew", f"{step:,}", self.saved.folder / RECORD,
+                )  # fmt: skip
+                return False
+            kept = None
+        if not self._surpasses(value, kept):
             return False
         self.saved.save(step)
         # A later step, of a record that was lost, would be taken for the best.
@@ -64,7 +75,7 @@ class Best:
         record = {"metric": self.metric, "value": value, "step": step, "protocol": protocol}
         path = self.saved.folder / RECORD
         try:
-            files.write(path, (json.dumps(record, indent=2) + "\n").encode())
+            files.write(path, (json.dumps(files.sealed(record), indent=2) + "\n").encode())
         except OSError as error:
             raise UserError(f"{path}: cannot be written: {files.why(error)}") from None
         return True
@@ -76,24 +87,12 @@ class Best:
 
     def _kept(self, protocol):
         """The score of what is kept, or None if it does not compare or is not whole."""
-        record = _read(self.saved.folder / RECORD)
-        if record is None or (record["metric"], record["protocol"]) != (self.metric, protocol):
+        try:
+            text = (self.saved.folder / RECORD).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        if checkpoint_files.damage(self.saved.folder, record["step"]) is not None:
-            return None
-        return record["value"]
-
-
-def _read(path):
-    """Returns the record, or None where there is none that can be used."""
-    try:
-        record = json.loads(path.read_bytes())
+        record = files.unsealed(json.loads(text))
         value, step = float(record["value"]), int(record["step"])
-        return {
-            "metric": record["metric"],
-            "value": value,
-            "step": step,
-            "protocol": record["protocol"],
-        }
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
+        if (record["metric"], record["protocol"]) != (self.metric, protocol):
+            return None
+        return value if checkpoint_files.damage(self.saved.folder, step) is None else None

@@ -75,14 +75,38 @@ def test_scores_that_do_not_compare_begin_anew(tmp_path, metric, protocol):
     assert kept_steps(tmp_path) == ["ckpt-20.index"]
 
 
-@pytest.mark.parametrize("record", [None, b"{", b"[]", b'{"value": "x"}'])
-def test_a_lost_record_begins_anew_even_from_an_earlier_step(tmp_path, record):
+def test_a_lost_record_begins_anew_even_from_an_earlier_step(tmp_path):
     offer(best(tmp_path), 20, 1.0)
-    path = tmp_path / "checkpoints" / "best" / "best.json"
-    path.unlink() if record is None else path.write_bytes(record)
+    (tmp_path / "checkpoints" / "best" / "best.json").unlink()
     assert offer(best(tmp_path), 10, 7.0)
     assert kept_steps(tmp_path) == ["ckpt-10.index"]
     assert checkpoints.locate(tmp_path, checkpoints.BEST) == 10
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda text: text.replace("1.0", "9.0"), lambda _: "{", lambda _: "[]", lambda _: "{}"],
+)
+def test_a_corrupt_record_costs_no_checkpoint(tmp_path, caplog, change):
+    offer(best(tmp_path), 20, 1.0)
+    path = tmp_path / "checkpoints" / "best" / "best.json"
+    path.write_text(change(path.read_text()))
+    assert not offer(best(tmp_path), 30, 5.0)
+    assert kept_steps(tmp_path) == ["ckpt-20.index"]
+    assert f"{path} is corrupt" in caplog.text
+    (tmp_path / "checkpoints" / "best" / "ckpt-20.index").unlink()
+    assert offer(best(tmp_path), 40, 6.0)
+    assert not offer(best(tmp_path), 50, 7.0)
+
+
+def test_a_record_of_an_older_version_has_no_digest(tmp_path):
+    offer(best(tmp_path), 20, 1.0)
+    path = tmp_path / "checkpoints" / "best" / "best.json"
+    record = json.loads(path.read_text())
+    del record["sha256"]
+    path.write_text(json.dumps(record))
+    assert not offer(best(tmp_path), 30, 5.0)
+    assert offer(best(tmp_path), 40, 0.5)
 
 
 def test_a_corrupt_best_is_replaced(tmp_path):
