@@ -150,6 +150,11 @@ class Judge:
             temperature=self.temperature,
         )
 
+    def has_judged(self, step: int, folder: str | Path) -> bool:
+        """Whether a folder has all cards of the generator at a step."""
+        kept = self._kept(folder, score_cards.GENERATOR, step, self.temperature)
+        return set(kept) == set(self.metrics)
+
     def references(self, folder: str | Path) -> list[score_cards.ScoreCard]:
         """Returns the cards of what gives the numbers a meaning; those in `folder` are reused."""
         references = self.scores.references()
@@ -161,15 +166,7 @@ class Judge:
         logger.log(self.level, "%s", line)
 
     def _reference(self, subject, references, folder):
-        kept = {
-            card.metric: card
-            for path in Path(folder).glob("*.json")
-            if (card := _readable(path))
-            and card.subject == subject
-            and (card.version, card.seed) == (gan_keras.__version__, self.seed)
-            and card.metric in self.metrics
-            and card.protocol == self.scores.protocol(card.metric, self.num_samples)
-        }
+        kept = self._kept(folder, subject)
         if set(kept) == set(self.metrics):
             return [kept[name] for name in self.metrics]
         self._report(f"scoring {subject}, to compare with")
@@ -181,6 +178,18 @@ class Judge:
             preset=None,
             training_seed=None,
         )
+
+    def _kept(self, folder, subject, step=None, temperature=1.0):
+        """The cards in a folder that would be made again, by their metric."""
+        return {
+            card.metric: card
+            for path in Path(folder).glob("*.json")
+            if (card := _readable(path))
+            and (card.subject, card.step, card.temperature) == (subject, step, temperature)
+            and (card.version, card.seed) == (gan_keras.__version__, self.seed)
+            and card.metric in self.metrics
+            and card.protocol == self.scores.protocol(card.metric, self.num_samples)
+        }
 
     def _cards(self, samples, labels, **about):
         found, seconds = {}, {}

@@ -85,6 +85,8 @@ def _train(plan, live_port):
         signals.caught() as caught,
         live_view.opened(plan, live_port, caught) as view,
     ):
+        # Another run may have begun here since the plan was made, before the folder was locked.
+        configs.settle(config, workdir)
         names = _class_names(plan)
         with plan.strategy.scope():
             gan = build(config, len(names), plan.jit_compile)

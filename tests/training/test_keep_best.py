@@ -10,6 +10,7 @@ from gan_keras import checkpoints
 from gan_keras.cli import evaluate, export, train
 from gan_keras.config import best_score
 from gan_keras.evaluation import image_scores, point_scores, score_cards, stacked_scores
+from gan_keras.evaluation import judge as evaluation
 
 FLAGS = ("--preset=ring", "--width=8", "--evaluate_every=10", "--checkpoint_every=10")
 FLAGS += ("--keep_best=jsd", "--keep_checkpoints=1", "--sample_every=100")
@@ -40,6 +41,35 @@ def test_the_best_of_all_evaluations_is_kept_also_by_a_resumed_run(tmp_path, cap
 
     assert evaluate.run([f"--workdir={whole}", "--checkpoint=best", "--num_samples=100"]) == 0
     assert f"whole, step {first}" in capsys.readouterr().out
+
+
+def test_scores_that_a_kill_prevented_are_made_by_the_resumed_run(tmp_path, monkeypatch):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert train.run([*FLAGS, "--steps=30", f"--workdir={whole}"]) == 0
+
+    class Killed(BaseException):
+        pass
+
+    def kill(judge, generator, step, run):
+        if step == 20:
+            raise Killed
+        return judged(judge, generator, step, run)
+
+    judged = evaluation.Judge.generator
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation.Judge, "generator", kill)
+        with pytest.raises(Killed):
+            train.run([*FLAGS, "--steps=30", f"--workdir={killed}"])
+    assert set(scores_of(killed)) == {10}
+    assert checkpoints.locate(killed) == 20
+    assert train.run([*FLAGS, "--steps=30", f"--workdir={killed}"]) == 0
+    assert scores_of(killed) == scores_of(whole)
+    assert record(killed) == record(whole)
+    # Nothing is made twice.
+    calls = []
+    monkeypatch.setattr(evaluation.Judge, "generator", lambda *args: calls.append(args[2]) or [])
+    assert train.run([*FLAGS, "--steps=40", f"--workdir={killed}"]) == 0
+    assert calls == [40]
 
 
 def test_export_and_load_take_the_best(small_run, tmp_path, capsys):

@@ -52,10 +52,17 @@ class Evaluate(keras.callbacks.Callback):
         self.run = run
         self.best = best
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_begin(self, logs=None):
+        # A run that was killed after this step's checkpoint may not have come to its scores.
         step = self.model.step
-        if step % self.every:
-            return
+        if step and step % self.every == 0 and not self.judge.has_judged(step, self.folder):
+            self._evaluate(step)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.step % self.every == 0:
+            self._evaluate(self.model.step)
+
+    def _evaluate(self, step):
         # Of whatever kind: a score can be had again, what was trained cannot.
         try:
             cards = self.judge.generator(self.model.sampler, step, self.run)
@@ -67,11 +74,15 @@ class Evaluate(keras.callbacks.Callback):
             for card in cards:
                 tf.summary.scalar(f"scores/{card.metric}", card.value)
         for card in cards:
-            try:
-                score_cards.save(card, self.folder)
-                self._offer(card)
-            except UserError as error:
-                logger.warning("%s", error)
+            # The card last: where there is one, nothing is left to be done.
+            for keep in (self._offer, self._save):
+                try:
+                    keep(card)
+                except UserError as error:
+                    logger.warning("%s", error)
+
+    def _save(self, card):
+        score_cards.save(card, self.folder)
 
     def _offer(self, card):
         if self.best is None or card.metric != self.best.metric:
