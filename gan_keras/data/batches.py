@@ -11,7 +11,7 @@ from gan_keras.config import random_streams
 from gan_keras.data import order, pipeline, storage
 from gan_keras.data.mirror import Mirrored
 from gan_keras.data.subset import Part
-from gan_keras.errors import UsageError
+from gan_keras.errors import UsageError, UserError
 
 MEAN_CHUNK = 4096  # Images summed up at a time.
 
@@ -117,6 +117,22 @@ class Images:
         if self.read_labels is None:
             raise UsageError(without_classes(self.name))
         return self.read_labels()
+
+    def check_classes(self):
+        """Refuses classes of folders that have no image, of which nothing can be learnt.
+
+        Raises:
+            UserError: there is one.
+        """
+        if not self.in_class_order:
+            return
+        counts = np.bincount(self.labels(), minlength=len(self.class_names))
+        for name, count in zip(self.class_names, counts, strict=True):
+            if not count:
+                raise UserError(
+                    f"--dataset={self.name}: in the folder of class {name} is no picture to train "
+                    "on; add some that can be read, remove the folder, or hold out fewer"
+                )
 
     def by_class(self, labels, columns):
         """Returns a few images of each class for a picture of the data, the same in every run.

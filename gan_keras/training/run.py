@@ -220,6 +220,8 @@ def _begin(plan, gan, images, first, names):
     if first == 0 and config.network == "maxout":
         networks.maxout.start_from(gan.generator, images.mean())
     if first == 0 and names:
+        if config.conditional:
+            images.check_classes()
         for generator in {gan.generator, gan.sampler}:
             networks.set_frequencies(generator, images.labels())
     if plan.is_chief:

@@ -6,6 +6,7 @@ import os
 import pytest
 from PIL import Image
 
+from gan_keras import config as configs
 from gan_keras.cli import train
 from gan_keras.errors import UsageError, UserError
 from gan_keras.training import folder_lock
@@ -30,6 +31,24 @@ def test_a_name_that_is_no_utf_8_is_one_line(tmp_path, capsys):
     ):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_began_while_another_was_planned_is_not_mixed_with(
+    tmp_path, monkeypatch, capsys
+):
+    locked, stored = folder_lock.locked, []
+
+    def later(workdir):
+        configs.save(configs.from_preset("digits", seed=7), workdir)
+        stored.append((workdir / configs.CONFIG_FILE).read_bytes())
+        return locked(workdir)
+
+    monkeypatch.setattr(folder_lock, "locked", later)
+    workdir = tmp_path / "run"
+    assert train.run([*SMALL, "--steps=1", f"--workdir={workdir}"]) == 2
+    assert "holds a run of another configuration" in capsys.readouterr().err
+    assert [(workdir / configs.CONFIG_FILE).read_bytes()] == stored
+    assert {path.name for path in workdir.iterdir()} == {configs.CONFIG_FILE, folder_lock.LOCK}
 
 
 def test_other_names_are_taken(tmp_path):

@@ -30,6 +30,20 @@ def test_the_run_says_which_classes_it_draws(run):
     assert json.loads((run / "classes.json").read_text())["names"] == list("0123456789")
 
 
+def test_a_class_without_a_picture_is_refused_at_the_start(tmp_path, capsys):
+    for name in ("a", "b", "c"):
+        path = tmp_path / "pictures" / name / "0.png"
+        path.parent.mkdir(parents=True)
+        Image.new("RGB", (16, 16)).save(path)
+    (tmp_path / "pictures" / "b" / "0.png").write_text("broken")
+    dataset = f"--dataset=folder:{tmp_path / 'pictures'}"
+    flags = ("--conditional", dataset, "--image_size=16", "--width=4", "--steps=1")
+    assert train.run(["--preset=pictures", *flags, f"--workdir={tmp_path / 'run'}"]) == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert f"{dataset}: in the folder of class b is no picture to train on; add some" in told
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
 def test_its_grid_has_a_row_for_each_class(run):
     with Image.open(run / "samples" / "step-000020.png") as picture:
         # Cells of 16 pixels, three times as large, with gaps of 2 between.
