@@ -51,7 +51,8 @@ class Classifier:
         network: Model from float32 images (batch, image_size, image_size, channels) in [-1, 1]
             to float32 logits (batch, classes).
         about: Dict of `dataset`, `image_size`, `channels`, `classes`, `accuracy` (of 1),
-            `tested_on`, `epochs`, `seed` and `gan_keras`, the version that trained it.
+            `tested_on`, `epochs`, `seed` and `gan_keras`, the version that trained it; of a
+            folder `class_names` too, in the order of the logits.
         sha256: Of the bytes of its file, hexadecimal.
     """
 
@@ -158,7 +159,8 @@ def make(config: Config, path: str | Path, epochs: int | None = None) -> Classif
     classes = int(max(labels.max(initial=0), test_labels.max(initial=0))) + 1
     if classes < 2:
         raise UsageError(f"--dataset={config.dataset}: has only one class; choose another")
-    epochs = epochs or max(LEAST_EPOCHS, -(-LEAST_IMAGES // images.count))
+    seen = _steps(images) * BATCH  # In an epoch; of a few pictures each many times.
+    epochs = epochs or max(LEAST_EPOCHS, -(-LEAST_IMAGES // seen))
     logger.info(
         f"data: {images.name}, {images.count:,} images {images.shape[0]}x{images.shape[1]}x"
         f"{images.shape[2]} of {classes} classes; tested on {tests.count:,} images, {tested_on}"
@@ -176,6 +178,8 @@ def make(config: Config, path: str | Path, epochs: int | None = None) -> Classif
         "seed": config.seed,
         "gan_keras": gan_keras.__version__,
     }
+    if is_folder(config.dataset):  # Others' classes are always the same.
+        about["class_names"] = images.class_names
     _write(path, network, about)
     return load(path)
 
@@ -265,9 +269,25 @@ def command(dataset: str, image_size: int, channels: int, data_dir: str = "") ->
     return shlex.join(["gan-keras-classifier", *words])
 
 
+def is_folder(dataset):
+    """Whether a data set is a folder of pictures, which a person may change."""
+    return dataset.startswith(folder.PREFIX)
+
+
+def of_other_classes(about, config):
+    """Whether a classifier's `about` names other classes than its folder has by now."""
+    names = about.get("class_names")  # Older files have none.
+    if names is None or about["dataset"] != _absolute(config.dataset):
+        return False
+    try:
+        return names != data.class_names(config)
+    except UsageError:  # It has no classes any more.
+        return True
+
+
 def _absolute(dataset):
     """The name of a data set that means the same in every working directory."""
-    if not dataset.startswith(folder.PREFIX):
+    if not is_folder(dataset):
         return dataset
     path = dataset.removeprefix(folder.PREFIX)
     return folder.PREFIX + os.path.abspath(os.path.expanduser(path))
@@ -284,9 +304,13 @@ def _splits(config):
     return images.only(numbers[fifth:]), images.only(numbers[:fifth]), "a fifth, kept out"
 
 
+def _steps(images):
+    return -(-images.count // BATCH)
+
+
 def _fit(network, images, labels, epochs, seed):
     """Trains the network in place, with a line that shows how far it is."""
-    steps = -(-images.count // BATCH)
+    steps = _steps(images)
     network.compile(
         keras.optimizers.Adam(
             keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * steps)

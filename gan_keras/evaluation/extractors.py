@@ -163,6 +163,12 @@ def classifier_of(dataset, image_size, channels, data_dir="", path=None):
             f"--classifier={file}: is for images {made_for}, not {wanted}; "
             f"make another with: {make}"
         )
+    config = configs.Config(dataset=dataset, image_size=image_size, channels=channels)
+    if classifier.of_other_classes(about, config):
+        raise UsageError(
+            f"--classifier={file}: knows the classes {', '.join(about['class_names'])}, and "
+            f"{dataset} has others now; make it anew with: {make}"
+        )
     return found
 
 

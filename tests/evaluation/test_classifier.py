@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gan_keras import data
 from gan_keras.config import config, random_streams
@@ -56,6 +57,19 @@ def test_the_file_tells_what_it_is(made):
     ]
 
 
+def test_few_pictures_of_a_folder_are_seen_as_often_as_is_promised(tmp_path, monkeypatch):
+    """A step takes a whole batch, however few they are; and the file names their classes."""
+    for name in ("dark/0", "dark/1", "light/0", "light/1"):
+        path = tmp_path / "pictures" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (4, 4), 200 * ("light" in name)).save(path)
+    monkeypatch.setattr(classifier, "LEAST_IMAGES", 5 * classifier.BATCH)
+    wanted = {"dataset": f"folder:{tmp_path / 'pictures'}", "image_size": 4, "channels": 1}
+    about = classifier.make(config.from_preset("pictures", **wanted), tmp_path / "a.npz").about
+    assert about["epochs"] == 5
+    assert about["class_names"] == ["dark", "light"]
+
+
 def test_the_accuracy_is_of_images_that_were_kept_out(made):
     """A fifth, chosen by numpy's permutation; one epoch is far better than chance already."""
     result, _, _ = made
@@ -96,7 +110,7 @@ def test_small_data_sets_are_seen_more_often(monkeypatch, tmp_path):
     monkeypatch.setattr(classifier, "_fit", lambda network, x, y, epochs, seed: seen.append(epochs))
     for epochs in (None, 5):
         classifier.make(DIGITS, tmp_path / "a.npz", epochs)
-    assert seen == [42, 5]  # ceil(60,000 / 1,438)
+    assert seen == [40, 5]  # ceil(60,000 / (12 * 128)): 1,438 images make 12 batches.
 
 
 def test_the_test_split_is_used_where_there_is_one(monkeypatch, tmp_path):

@@ -113,6 +113,32 @@ def test_a_classifier_of_other_images_is_refused(file):
         extractors.load("classifier", path=file, **other)
 
 
+@pytest.mark.parametrize("names", [["a", "b"], None])
+def test_a_classifier_of_classes_that_were_renamed_is_refused(tmp_path, monkeypatch, names):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in "ab":
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / "pictures" / name / "0.png")
+    images = {**WANTED, "dataset": f"folder:{tmp_path / 'pictures'}"}
+    file = classifier.default_path(**images)
+    file.parent.mkdir(parents=True)
+    about = {**images, "classes": 2, "accuracy": 0.5}
+    about.update({} if names is None else {"class_names": names})  # An older file has none.
+    classifier._write(file, classifier.build(8, 1, 2, seed=3), about)
+    assert extractors.classifier_of(**images).about["classes"] == 2
+    (tmp_path / "pictures" / "a").rename(tmp_path / "pictures" / "c")
+    if names is None:
+        assert extractors.classifier_of(**images).about["classes"] == 2
+        return
+    with pytest.raises(UsageError) as caught:
+        extractors.classifier_of(**images)
+    assert str(caught.value) == (
+        f"--classifier={file}: knows the classes a, b, and {images['dataset']} has others now; "
+        f"make it anew with: gan-keras-classifier --dataset={images['dataset']} --image_size=8 "
+        "--channels=1"
+    )
+
+
 def test_names_and_files_that_do_not_fit():
     with pytest.raises(UsageError, match=r"^--extractor=vgg: choose from classifier, inception"):
         extractors.load("vgg", **WANTED)
