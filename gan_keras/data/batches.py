@@ -1,6 +1,7 @@
 """From stored images to the batches of a training run."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ from gan_keras.data.mirror import Mirrored
 from gan_keras.data.subset import Part
 from gan_keras.errors import UsageError, UserError
 
-MEAN_CHUNK = 4096  # Images summed up at a time.
+CHUNK = 4096  # Images read at a time, where all are.
 
 
 @dataclass(frozen=True)
@@ -182,13 +183,24 @@ class Images:
         where = "in memory" if self.in_memory else "streamed from disk"
         return f"{self.name}, {self.count:,} images {height}x{width}x{channels}, {where}"
 
+    def sha256(self):
+        """Returns the digest of all pixels, hexadecimal: that of other images is another."""
+        digest = hashlib.sha256()
+        for numbers in self._chunks():
+            digest.update(np.ascontiguousarray(self.rows.read(numbers)))
+        return digest.hexdigest()
+
     def mean(self):
         """Returns the mean of all images as float64 (height, width, channels) in [-1, 1]."""
         total = np.zeros(self.shape)
-        for first in range(0, self.count, MEAN_CHUNK):
-            numbers = np.arange(first, min(first + MEAN_CHUNK, self.count))
+        for numbers in self._chunks():
             total += np.sum(self.rows.read(numbers), axis=0, dtype=np.float64)
         return total / self.count / 127.5 - 1.0
+
+    def _chunks(self):
+        """The numbers of all images, some at a time."""
+        for first in range(0, self.count, CHUNK):
+            yield np.arange(first, min(first + CHUNK, self.count))
 
     def sample(self, n, seed):
         """Returns n different images that the seed chooses, or all if there are no more.

@@ -81,13 +81,19 @@ class ImageScores:
         self.were_trained_on = not np.isin(
             every.held_out_numbers(held_out), every.held_out_numbers(config.held_out)
         ).all()
+        # Of a folder the name tells little: its pictures may be others tomorrow.
+        of_folder = classifiers.is_folder(config.dataset)
+        self.identity = {"images_sha256": every.sha256()} if of_folder else {}
         self.split = "test" if data.has_test(config) else "train"
         real = data.load(config, "test") if self.split == "test" else every
         self.real = real.sample(num_samples, seed)
         fewer = min(len(self.real), num_samples)
         if fewer < LEAST_IMAGES:
+            flag = f"--dataset={config.dataset}"
+            if num_samples < LEAST_IMAGES:
+                flag = f"--num_samples={num_samples}"
             raise UsageError(
-                f"--num_samples={num_samples}: scores need {LEAST_IMAGES} real and generated "
+                f"{flag}: scores need {LEAST_IMAGES} real and generated "
                 f"images at least, and {config.dataset} has {every.count:,}"
             )
         self.block = min(kid.BLOCK, fewer // LEAST_BLOCKS)
@@ -127,6 +133,7 @@ class ImageScores:
         }
         return {
             "dataset": self.config.dataset,
+            **self.identity,
             "shape": list(self.config.shape),
             "split": self.split,
             "num_real": len(self.real),

@@ -14,7 +14,8 @@ from gan_keras.checkpoints import save_restore as checkpoints
 from gan_keras.cli import evaluate, train
 from gan_keras.config import config as configs
 from gan_keras.drawing.images import to_uint8
-from gan_keras.evaluation import classifier, image_scores, score_cards
+from gan_keras.errors import UsageError
+from gan_keras.evaluation import classifier, image_scores, score_cards, score_tables
 from gan_keras.evaluation import judge as evaluation
 from gan_keras.game.priors import PRIORS
 from gan_keras.metrics import frechet, kid, modes, neighbours, parzen
@@ -101,6 +102,25 @@ def test_a_card_says_whether_validation_images_were_trained_on(tmp_path, held_ou
     images = data.load(config)
     seen = {image.tobytes() for image in images.sample(images.count, 0)}
     assert bool(validation & seen) == scores.were_trained_on == trained_on
+
+
+def test_other_pictures_in_a_folder_are_another_protocol(tmp_path):
+    """And no reference of before is used again; a copy of the pictures is the same."""
+
+    def judged(config):
+        return evaluation.Judge(config, ["precision"], 100, extractor="pixels")
+
+    config = pictures(tmp_path / "one")
+    before = judged(config).references(tmp_path)
+    for card in before:
+        score_cards.save(card, tmp_path)
+    assert judged(config).references(tmp_path) == before
+    copied = judged(pictures(tmp_path / "two")).scores.protocol("precision", 100)
+    assert copied["images_sha256"] == before[0].protocol["images_sha256"]
+    after = judged(pictures(tmp_path / "one", value=1)).references(tmp_path)
+    assert after[0].protocol["images_sha256"] != before[0].protocol["images_sha256"]
+    with pytest.raises(UsageError, match="images_sha256"):
+        score_tables.check_comparable([*before, *after])
 
 
 def test_a_card_says_how_it_was_made(scored, small_run):
