@@ -113,7 +113,7 @@ def _train(plan, live_port):
             save = callbacks.Save(saved, config.checkpoint_every)
             watch = _watch(plan, images)
             with not_finite.reported(config, saved), save.also_after_errors():
-                fit(start, plan.last, _callbacks(plan, images, save, watch, caught, view))
+                fit(start, plan.last, _callbacks(plan, images, judge, save, watch, caught, view))
             _refuse_collapse(config, gan, watch)
             return gan.step
 
@@ -121,6 +121,9 @@ def _train(plan, live_port):
             view.begin(gan, images)
         reached = first
         if first < plan.last:
+            # Before anything is written: it may refuse the run.
+            evaluates = plan.is_chief and config.evaluate_every
+            judge = callbacks.judge_of(config) if evaluates else None
             _begin(plan, gan, images, first, names)
             reached = play(first)
         if view:
@@ -248,13 +251,13 @@ def _watch(plan, images):
     )
 
 
-def _callbacks(plan, images, save, watch, caught, view):
+def _callbacks(plan, images, judge, save, watch, caught, view):
     """What happens beside the steps, in this order."""
     config, alone = plan.config, strategies.is_alone(plan.strategy)
     intervals = [config.log_every, config.sample_every, config.checkpoint_every]
     intervals += [config.evaluate_every] if config.evaluate_every else []
     pace = {"adaptive": alone, **(live_view.PACE if view else {})}
-    chiefs = _chief_callbacks(plan, images, save.checkpoints, watch) if plan.is_chief else []
+    chiefs = _chief_callbacks(plan, images, judge, save.checkpoints, watch) if plan.is_chief else []
     return [
         callbacks.StepsPerCall(plan.last, intervals, lambda: bool(caught), **pace),
         *([save] if plan.is_chief else []),  # Before all that could prevent it.
@@ -265,7 +268,7 @@ def _callbacks(plan, images, save, watch, caught, view):
     ]
 
 
-def _chief_callbacks(plan, images, saved, watch):
+def _chief_callbacks(plan, images, judge, saved, watch):
     """Whatever else prints or writes a file."""
     config, workdir, writer = plan.config, plan.workdir, watch.writer
     bounds = {name: _writer(plan, name) for name in callbacks.BOUNDS}
@@ -274,8 +277,8 @@ def _chief_callbacks(plan, images, saved, watch):
         callbacks.Samples(writer, workdir / "samples", config.sample_every, *_look(config, images)),
         callbacks.Scalars(writer, bounds, config.log_every, config.batch_size),
     ]
-    if config.evaluate_every:
-        beside.append(callbacks.evaluate_as(config, workdir, writer, saved))
+    if judge:
+        beside.append(callbacks.evaluate_as(config, judge, workdir, writer, saved))
     return beside
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from PIL import Image
 
 import gan_keras
 from gan_keras import checkpoints
@@ -70,6 +71,27 @@ def test_scores_that_a_kill_prevented_are_made_by_the_resumed_run(tmp_path, monk
     monkeypatch.setattr(evaluation.Judge, "generator", lambda *args: calls.append(args[2]) or [])
     assert train.run([*FLAGS, "--steps=40", f"--workdir={killed}"]) == 0
     assert calls == [40]
+
+
+def test_too_few_pictures_to_score_cost_a_warning_or_a_best_checkpoint(tmp_path, capsys):
+    """Whose run is refused before anything is written."""
+    (tmp_path / "pictures").mkdir()
+    for number in range(50):
+        Image.new("L", (8, 8), number).save(tmp_path / "pictures" / f"{number}.png")
+    dataset, workdir = f"folder:{tmp_path / 'pictures'}", tmp_path / "run"
+    flags = ["--preset=pictures", f"--dataset={dataset}", "--image_size=8", "--channels=1"]
+    flags += ["--width=4", "--batch_size=4", "--steps=1", "--evaluate_every=1"]
+    told = (
+        f"--evaluate_every=1: no scores while training: --dataset={dataset}: scores need 100 real "
+        f"and generated images at least, and {dataset} has 50"
+    )
+    assert train.run([*flags, "--keep_best=kid", f"--workdir={workdir}"]) == 2
+    assert f"{told}; or leave it and --keep_best out" in capsys.readouterr().err
+    assert not (workdir / "config.json").exists()
+    assert train.run([*flags, f"--workdir={workdir}"]) == 0
+    output, errors = capsys.readouterr()
+    assert told in output + errors
+    assert checkpoints.locate(workdir) == 1
 
 
 def test_export_and_load_take_the_best(small_run, tmp_path, capsys):

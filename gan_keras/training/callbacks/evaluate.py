@@ -13,16 +13,32 @@ from gan_keras.evaluation import score_cards
 logger = logging.getLogger(__name__)
 
 
-def evaluate_as(config, workdir, writer, saved):
+def judge_of(config):
+    """Returns the Judge of a run while it trains; after a warning None, where there can be none.
+
+    Raises:
+        UserError: there can be none, and `keep_best` chooses by its scores.
+    """
+    try:
+        return evaluation.judge_while_training(config)
+    except UserError as error:
+        told = f"--evaluate_every={config.evaluate_every}: no scores while training: {error}"
+        if config.keep_best:
+            raise type(error)(f"{told}; or leave it and --keep_best out") from None
+        logger.warning("%s", told)
+        return None
+
+
+def evaluate_as(config, judge, workdir, writer, saved):
     """Returns the `Evaluate` of a run.
 
     Args:
-        config: A Config; of it count `evaluate_every`, `keep_best`, and what a Judge needs.
+        config: A Config; of it count `evaluate_every` and `keep_best`.
+        judge: An `evaluation.Judge`.
         workdir: Folder of the run, a Path.
         writer: The `CheckedSummaryWriter` of the run.
         saved: The `Checkpoints` of the run.
     """
-    judge = evaluation.judge_while_training(config)
     best = None
     if config.keep_best:
         metric = best_score.full_name(config.keep_best)
