@@ -42,7 +42,8 @@ def choose(survey, held_out=0, image_size=None, channels=None):
         **_augmentation(survey.count - held_out),
         "r1_weight": (
             round(image_size**2 * channels / NUMBERS_AT_WEIGHT_1, 2),
-            f"grows with the numbers in a picture, {image_size}x{image_size}x{channels}",
+            f"in proportion to the numbers in a picture, {image_size}x{image_size}x{channels}; "
+            "1 at 32x32x3",
         ),
     }
 
