@@ -25,8 +25,9 @@ class Connections:
     def __init__(self, limits):
         self._most, self._seconds = limits.connections, limits.send_seconds
         self._handshake = limits.body_seconds
-        # By their transports: aiohttp lets go of one that it has closed, but the connection is open
-        # until its client has read what is on the way.
+        # By their sockets, with the transports under TLS: aiohttp lets go of one that it has
+        # closed, but the connection is open until its client has read what is on the way.
+        self._transports = {}
         self._answered = set()  # those whose request is complete
         self._waiting = {}  # the others, in order: since when a rest is to be sent, or None
 
@@ -36,37 +37,45 @@ class Connections:
         Args:
             bound: The bound socket.
             server: The aiohttp server.
-            context: The ssl.SSLContext; None for no TLS. A connection counts when its handshake
-                is done, for which it has as long as for its headers.
+            context: The ssl.SSLContext; None for no TLS. A handshake has as long as headers have.
 
         Raises:
             OSError: the port is taken.
         """
-        factory = functools.partial(_Accepted, self, server)
+        # TLS begins when a connection has been counted: create_server would do so only after a
+        # handshake, and who is silent would take all descriptors.
+        secure = context and functools.partial(
+            asyncio.get_running_loop().start_tls,
+            sslcontext=context,
+            server_side=True,
+            ssl_handshake_timeout=self._handshake,
+            ssl_shutdown_timeout=self._seconds,
+        )
+        factory = functools.partial(_Accepted, self, server, secure)
         accepting = await asyncio.get_running_loop().create_server(
-            factory,
-            sock=bound,
-            backlog=BATCH,
-            ssl=context,
-            ssl_handshake_timeout=self._handshake if context else None,
-            ssl_shutdown_timeout=self._seconds if context else None,
+            factory, sock=bound, backlog=BATCH
         )
         bound.listen(BACKLOG)
         return accepting
 
     def add(self, transport):
-        """Counts a new connection; closes another if need be."""
+        """Counts a new connection; closes another if need be.
+
+        Args:
+            transport: The connection's, before TLS.
+        """
+        socket = transport.get_extra_info("socket")
+        self._transports[socket] = transport
         if self.count() >= self._most:
             self._forget_closed()
         if self.count() >= self._most:
             rarely("connections", "REST: %d connections, the most; idle ones close", self._most)
             # Without one that waits, all are being answered: then the newcomer has to go.
-            oldest = next(iter(self._waiting), transport)
-            self._waiting.pop(oldest, None)
-            oldest.abort()
-            if oldest is transport:
+            oldest = next(iter(self._waiting), socket)
+            self._close(oldest)
+            if oldest is socket:
                 return
-        self._waiting[transport] = None
+        self._waiting[socket] = None
 
     def count(self):
         """How many connections are open."""
@@ -77,16 +86,17 @@ class Connections:
         """While its complete request is answered, a connection does not wait for its client.
 
         Args:
-            transport: The connection's; None for one that was lost meanwhile.
+            transport: The connection's, with or without TLS; None for one that was lost meanwhile.
         """
-        since = self._waiting.pop(transport, None)
-        self._answered.add(transport)
+        socket = transport and transport.get_extra_info("socket")
+        since = self._waiting.pop(socket, None)
+        self._answered.add(socket)
         try:
             yield
         finally:
-            self._answered.discard(transport)
-            if transport and _is_open(transport):
-                self._waiting[transport] = since
+            self._answered.discard(socket)
+            if socket in self._transports:
+                self._waiting[socket] = since
 
     async def watch(self):
         """Closes for ever what `close_unread` finds."""
@@ -101,33 +111,56 @@ class Connections:
             now: The time, in seconds.
         """
         self._forget_closed()
-        for transport, since in list(self._waiting.items()):
+        for socket, since in list(self._waiting.items()):
+            transport = self._transports[socket]
             # What closes and is still open has a rest to send.
             if not (transport.is_closing() or transport.get_write_buffer_size()):
-                self._waiting[transport] = None
+                self._waiting[socket] = None
             elif since is None:
-                self._waiting[transport] = now
+                self._waiting[socket] = now
             elif now - since > self._seconds:
-                transport.abort()
-                del self._waiting[transport]
+                self._close(socket)
+
+    def _close(self, socket):
+        self._transports.pop(socket).abort()
+        self._waiting.pop(socket, None)
 
     def _forget_closed(self):
-        self._waiting = {each: at for each, at in self._waiting.items() if _is_open(each)}
-
-
-def _is_open(transport):
-    socket = transport.get_extra_info("socket")  # None of TLS that is over
-    return socket is not None and socket.fileno() >= 0
+        for socket in [each for each in self._waiting if each.fileno() < 0]:
+            del self._waiting[socket], self._transports[socket]
 
 
 class _Accepted(asyncio.Protocol):
-    """Hands a connection over to aiohttp as soon as it is open."""
+    """Counts a connection as soon as it is open, and hands it over to aiohttp once it is secure."""
 
-    def __init__(self, connections, server):
-        self._connections, self._server = connections, server
+    def __init__(self, connections, server, secure):
+        self._connections, self._server, self._secure = connections, server, secure
+        self._early = []  # what came with the last part of the handshake
 
     def connection_made(self, transport):
+        self._connections.add(transport)
+        if transport.is_closing():  # There was no room for it.
+            return
+        if self._secure:
+            self._task = asyncio.get_running_loop().create_task(self._hand_over_secured(transport))
+        else:
+            self._hand_over(transport)
+
+    def data_received(self, data):
+        self._early.append(data)
+
+    async def _hand_over_secured(self, transport):
+        try:
+            secured = await self._secure(transport, self)
+        except OSError:  # no TLS, or none that is understood, or not in time
+            transport.abort()
+        else:
+            if secured is not None:  # as of a connection that is lost during its handshake
+                self._hand_over(secured)
+
+    def _hand_over(self, transport):
         handler = self._server()
         transport.set_protocol(handler)
         handler.connection_made(transport)
-        self._connections.add(transport)
+        for data in self._early:
+            handler.data_received(data)

@@ -1,6 +1,9 @@
 """TLS and the token, of the server and of the client, over both protocols."""
 
+import contextlib
 import shutil
+import socket
+import ssl
 import subprocess
 
 import pytest
@@ -10,6 +13,7 @@ from gan_keras.client import Client
 from gan_keras.errors import UsageError, UserError
 from gan_keras.exporting import contract
 from gan_keras.serving import access
+from gan_keras.serving.limits import Limits
 from gan_keras.serving.settings import ModelSettings
 from tests.serving.harness import serving
 
@@ -79,6 +83,51 @@ def test_without_the_token_nothing_is_answered(guarded, files, transport, token)
         pytest.raises(UserError, match=r"a token is required: .*; give token"),
     ):
         asking.sample(1)
+
+
+@needs_openssl
+def test_silent_handshakes_give_way_to_others(saved, files, base):
+    limits = Limits(connections=6, body_seconds=600)
+    allowed = access.Access(*files["server"], None)
+    with (
+        serving(ModelSettings(contract.MODEL_NAME, base), access=allowed, limits=limits) as running,
+        contextlib.ExitStack() as stack,
+    ):
+        host, port = running.rest.split(":")
+        silent = [
+            stack.enter_context(socket.create_connection((host, int(port)), 30)) for _ in range(20)
+        ]
+        for _ in range(3):
+            with client(running, "rest", ca_cert=files["server"][0]) as asking:
+                assert asking.sample(1).shape == (1, 6, 5, 3)
+        for closed in silent[:14]:
+            with contextlib.suppress(ConnectionResetError):
+                assert closed.recv(1) == b""
+
+
+@needs_openssl
+def test_a_request_may_come_with_the_end_of_its_handshake(guarded, files):
+    host, port = guarded.rest.split(":")
+    received, to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context(cafile=files["server"][0])
+    tls = context.wrap_bio(received, to_send, server_hostname=host)
+    with socket.create_connection((host, int(port)), 30) as connection:
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                connection.sendall(to_send.read())
+                received.write(connection.recv(2**16))
+        tls.write(b"GET /v1/models/none HTTP/1.1\r\nHost: a\r\n\r\n")
+        connection.sendall(to_send.read())  # both at once
+        while True:
+            try:
+                answer = tls.read()
+                break
+            except ssl.SSLWantReadError:
+                received.write(connection.recv(2**16))
+    assert answer.startswith(b"HTTP/1.1 401 ")
 
 
 @needs_openssl

@@ -244,6 +244,7 @@ def test_a_connection_that_was_closed_with_an_unread_rest():
     """It is open until the rest is read, whatever aiohttp has closed and forgotten."""
     all_of_them = connections.Connections(Limits(connections=2, send_seconds=30))
     never, gone, newcomer = Peer(9), Peer(), Peer()
+    all_of_them.add(never)
     with all_of_them.answering(never):
         never.closing = True
     all_of_them.add(gone)
