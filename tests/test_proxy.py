@@ -54,9 +54,9 @@ def backend():
             self.send_response(200)
             self.send_header("Content-Length", "2")
             self.end_headers()
-            self.wfile.write(b"ok")
+            self.wfile.write(b"" if self.command == "HEAD" else b"ok")
 
-        do_GET = do_POST
+        do_GET = do_HEAD = do_POST
 
         def log_message(self, *args):
             pass
@@ -203,6 +203,16 @@ def test_status_and_metadata_pass(proxy, path):
     proxy.asked.clear()
     assert proxy("GET", f"/v1/models/generator{path}") == (200, "ok")
     assert proxy.asked == [("GET", f"/v1/models/generator{path}", b"")]
+
+
+@needs_nginx
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_no_request_hides_in_the_body_of_another(proxy, method):
+    """The server does not read the body of a HEAD: what is left would be its next request."""
+    proxy.asked.clear()
+    hidden = f'POST {PREDICT} HTTP/1.1\r\nContent-Length: 17\r\n\r\n{{"instances": []}}'
+    assert proxy(method, "/v1/models/generator", hidden)[0] == 200
+    assert proxy.asked == [(method, "/v1/models/generator", b"")]
 
 
 @needs_nginx
