@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import http.client
 import http.server
 import json
 import re
@@ -94,7 +95,8 @@ def proxy(tmp_path_factory):
     with backend() as (behind, asked):
         changes = {
             "load_module modules/ngx_http_js_module.so;": f"load_module {MODULE};",
-            "worker_processes auto;": "worker_processes 1;",
+            # As root, since no other user gets into the test's folder.
+            "worker_processes auto;": "worker_processes 1; user root;",
             "pid /tmp/nginx.pid;": f"pid {folder}/nginx.pid;",
             "js_path /etc/nginx/proxy/;": f"js_path {PROXY}/;",
             "server serving:8501;": f"server 127.0.0.1:{behind};",
@@ -120,7 +122,7 @@ def proxy(tmp_path_factory):
             answer = pool.request(method, path, body=body, headers=headers)
             return answer.status, answer.data.decode()
 
-        ask.asked, ask.port = asked, port
+        ask.asked, ask.port, ask.certificate = asked, port, f"{folder}/server.crt"
         try:
             if process.poll() is not None:
                 pytest.fail(process.stderr.read().decode())
@@ -217,6 +219,38 @@ def test_no_request_hides_in_the_body_of_another(proxy, method):
     assert proxy.asked == [(method, "/v1/models/generator", b"")]
 
 
+CHUNKED = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@needs_nginx
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (400, "GET / HTTP/1.1\r\n\r\n"),
+        (400, "GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n"),
+        (400, f"GET / HTTP/1.1\r\nHost: x\r\nX: {'x' * 9000}\r\n\r\n"),
+        (405, "TRACE / HTTP/1.1\r\nHost: x\r\n\r\n"),
+        (411, CHUNKED + "1\r\n7\r\n" * 2**18 + "0\r\n\r\n"),
+        (414, f"GET /{'x' * 9000} HTTP/1.1\r\nHost: x\r\n\r\n"),
+        (501, CHUNKED.replace("chunked", "gzip, chunked")),
+        (505, "GET / HTTP/2.0\r\nHost: x\r\n\r\n"),
+    ],
+)
+def test_what_is_not_http_as_nginx_takes_it_is_answered_in_json(proxy, status, text):
+    proxy.asked.clear()
+    context = ssl.create_default_context(cafile=proxy.certificate)
+    with (
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+    ):
+        connection.sendall(text.encode())
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert (answer.status, answer.headers["Content-Type"]) == (status, "application/json")
+        assert json.loads(answer.read())["error"]
+    assert proxy.asked == []
+
+
 @needs_nginx
 def test_old_tls_and_none_are_refused(proxy):
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -229,7 +263,8 @@ def test_old_tls_and_none_are_refused(proxy):
         old.wrap_socket(plain)
     with socket.create_connection(("127.0.0.1", proxy.port)) as plain:
         plain.sendall(b"GET /v1/models/generator HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert plain.recv(1000).startswith(b"HTTP/1.1 400 ")
+        assert b'{"error": ' in (answer := plain.recv(1000))
+        assert answer.startswith(b"HTTP/1.1 400 ")
 
 
 def test_a_body_is_looked_at_whole():
