@@ -271,3 +271,10 @@ def test_a_body_is_looked_at_whole():
     """What does not fit in the buffer would be in a file, where njs does not see it."""
     sizes = dict(re.findall(r"^ *(client_\w+_size) (\w+);", CONFIG, re.MULTILINE))
     assert sizes == {"client_max_body_size": "1m", "client_body_buffer_size": "1m"}
+
+
+def test_a_thousand_connections_that_send_nothing_whole_leave_room_for_others():
+    """nginx cannot count them by address."""
+    (connections,) = re.findall(r"worker_connections (\d+);", CONFIG)
+    (files,) = re.findall(r"worker_rlimit_nofile (\d+);", CONFIG)
+    assert int(files) >= 2 * int(connections) >= 16_000
