@@ -183,6 +183,10 @@ def test_only_the_proxy_is_open_to_others():
     assert proxy["command"][2] == "/etc/nginx/proxy/nginx.conf"
     for path in re.findall(r"/etc/nginx/\w+", config):
         assert path in mounted
+    # Without -c it would look for the process of the image's own file.
+    assert f"exec proxy \\\n#     nginx -c {proxy['command'][2]} -s reload" in config
+    # What has another address after a change would not be found.
+    assert proxy["depends_on"] == {"serving": {"condition": "service_healthy", "restart": True}}
     assert proxy["ports"] == ["${PROXY_PORT:-8443}:8443"]
     assert "listen 8443 ssl;" in config
     assert f"server serving:{FLAGS['rest_api_port']};" in config
