@@ -191,6 +191,7 @@ def test_only_the_proxy_is_open_to_others():
     assert "listen 8443 ssl;" in config
     assert f"server serving:{FLAGS['rest_api_port']};" in config
     assert (proxy["read_only"], proxy["tmpfs"], proxy["cap_drop"]) == (True, ["/tmp"], ["ALL"])
+    assert proxy["mem_limit"] == "2g"  # what strangers send is held here
     # Keys do not get into the folder that other containers see.
     assert mounted["/etc/nginx/tls"]["source"] == "${TLS_DIR:-../tls}"
 
