@@ -191,7 +191,8 @@ def test_only_the_proxy_is_open_to_others():
     assert "listen 8443 ssl;" in config
     assert f"server serving:{FLAGS['rest_api_port']};" in config
     assert (proxy["read_only"], proxy["tmpfs"], proxy["cap_drop"]) == (True, ["/tmp"], ["ALL"])
-    assert proxy["mem_limit"] == "2g"  # what strangers send is held here
+    # What strangers send takes neither all of the memory nor all of the disk.
+    assert (proxy["mem_limit"], proxy["logging"]) == ("2g", {"driver": "local"})
     # Keys do not get into the folder that other containers see.
     assert mounted["/etc/nginx/tls"]["source"] == "${TLS_DIR:-../tls}"
 
