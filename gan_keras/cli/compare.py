@@ -27,7 +27,7 @@ def run(argv=None):
 def _define(values):
     absl_flags.DEFINE_enum(
         "over", None, ["seed"],
-        "seed: join runs that differ in their seed alone, with the mean and its interval.",
+        "seed: combine runs that differ only in their seed, as a mean with its interval.",
         flag_values=values,
     )  # fmt: skip
 

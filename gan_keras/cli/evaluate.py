@@ -10,8 +10,8 @@ from gan_keras.evaluation import score_cards, score_tables
 
 PROGRAM = "gan-keras-evaluate"
 SUMMARY = (
-    "Scores the generator of a run against real data, beside reference scores that give the "
-    "numbers a meaning, and writes a card for every score."
+    "Scores the generator of a run against real data, prints reference scores beside it, and "
+    "writes a card for every score."
 )
 
 
@@ -34,7 +34,7 @@ def _define(values):
     absl_flags.DEFINE_integer(
         "num_samples",
         10_000,
-        "Generated samples, and real ones as far as there are so many.",
+        "Number of generated samples, and of real ones if there are as many.",
         lower_bound=10,
         upper_bound=10_000_000,
         flag_values=values,
@@ -43,11 +43,11 @@ def _define(values):
     absl_flags.DEFINE_string(
         "extractor",
         "classifier",
-        "Features to compare in: classifier (made when it is first needed), inception, or pixels.",
+        "Features to compare in: classifier (trained when it is first needed), inception, pixels.",
         flag_values=values,
     )
     absl_flags.DEFINE_string(
-        "classifier", None, "File of the classifier (default: where it is made).",
+        "classifier", None, "File of the classifier (default: that of gan-keras-classifier).",
         flag_values=values,
     )  # fmt: skip
     absl_flags.DEFINE_integer(
@@ -55,12 +55,12 @@ def _define(values):
         lower_bound=0, upper_bound=2**31 - 1, flag_values=values,
     )  # fmt: skip
     absl_flags.DEFINE_float(
-        "temperature", 1.0, "What latents are multiplied by: less makes samples more typical.",
+        "temperature", 1.0, "Factor of the latents; below 1: more typical, less varied samples.",
         lower_bound=0.0, upper_bound=10.0, flag_values=values,
     )  # fmt: skip
     absl_flags.DEFINE_boolean(
         "neighbours", False,
-        "Draw samples beside the training images that are nearest to them, instead of scoring.",
+        "Draw samples beside their nearest training images, instead of scoring.",
         flag_values=values,
     )  # fmt: skip
     absl_flags.DEFINE_boolean(

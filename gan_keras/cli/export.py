@@ -26,13 +26,13 @@ def _define(values):
     absl_flags.DEFINE_string(
         "pretrained",
         None,
-        "Name of a model that ships with the package, as mnist, instead of --workdir.",
+        "Name of a model that ships with the package, such as mnist, in place of --workdir.",
         flag_values=values,
     )
     absl_flags.DEFINE_string(
         "export_dir",
         None,
-        "Folder of the versions; with --pretrained, exports/ and its name by default.",
+        "Folder of the versions (default with --pretrained: exports/ and the model's name).",
         flag_values=values,
     )
     flags.define_checkpoint(values)
@@ -43,13 +43,13 @@ def _define(values):
         "dtype",
         "float32",
         ["float32", "bfloat16"],
-        "What the layers compute in: bfloat16 is faster where the processor has it, and not exact.",
+        "What the layers compute in: bfloat16 is faster where the CPU has it, but less exact.",
         flag_values=values,
     )
     absl_flags.DEFINE_float(
         "temperature",
         1.0,
-        "What latents drawn from seeds are multiplied by: less makes pictures more typical.",
+        "Factor of latents drawn from seeds; below 1: more typical, less varied pictures.",
         lower_bound=0.0,
         upper_bound=10.0,
         flag_values=values,

@@ -30,8 +30,8 @@ def define(values):
     absl_flags.DEFINE_string(
         "interpolate",
         None,
-        "SEED_A,SEED_B: a walk between the latents of two seeds, on the sphere, as a strip "
-        "(--output) and as an animation (the same name, .gif). A model with classes takes --label.",
+        "SEED_A,SEED_B: walk between the latents of two seeds, along a sphere; write a strip "
+        "(--output) and an animation (the same name, .gif). A model with classes needs --label.",
         flag_values=values,
     )
     absl_flags.DEFINE_integer(
@@ -41,8 +41,8 @@ def define(values):
     absl_flags.DEFINE_float(
         "truncation",
         1.0,
-        "What latents are multiplied by: less makes pictures more typical and less varied. A "
-        "model with classes takes --label.",
+        "Factor of the latents; below 1: more typical, less varied pictures. A model with classes "
+        "needs --label.",
         lower_bound=0.0,
         upper_bound=1.0,
         flag_values=values,

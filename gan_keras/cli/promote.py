@@ -29,11 +29,11 @@ def _define(values):
     absl_flags.DEFINE_string(
         "from", "canary", "Label of the version to promote.", flag_values=values
     )
-    absl_flags.DEFINE_string("to", "stable", "Label that is to point at it.", flag_values=values)
+    absl_flags.DEFINE_string("to", "stable", "Label to move to that version.", flag_values=values)
     absl_flags.DEFINE_boolean(
         "rollback",
         False,
-        "Let --to point at the version that it had before; nothing is compared.",
+        "Move --to back to the version that it had before, without comparing scores.",
         flag_values=values,
     )
     absl_flags.DEFINE_boolean(
@@ -48,7 +48,7 @@ def _define(values):
     absl_flags.DEFINE_string(
         "server",
         f"127.0.0.1:{contract.REST_PORT}",
-        "HOST:PORT of the server's REST port; empty: none is asked.",
+        "HOST:PORT of the server's REST port; empty: wait for no server.",
         flag_values=values,
     )
     tokens.define_for_clients(values)

@@ -117,8 +117,8 @@ def _define(values):
     absl_flags.DEFINE_boolean(
         "page",
         True,
-        "Show pictures on a page at / of the REST port; its link to the model card tells where the"
-        " model comes from.",
+        "Show pictures on a page at / of the REST port. It links to the model card, which says "
+        "where the model comes from.",
         flag_values=values,
     )
     absl_flags.DEFINE_boolean(

@@ -107,16 +107,16 @@ def _define(values):
     absl_flags.DEFINE_boolean(
         "live",
         False,
-        "Show points, D and V on a page of this machine while they are trained, with pause, step "
-        "and reset; for data sets of points. Reset plays the same game again from step 0: nothing "
-        "is written, and nothing lost, until the step that the folder is at. After the last step "
-        "the page stays until Ctrl-C, if anybody has opened it.",
+        "Show points, D and V during training on a page of this machine, with pause, step and "
+        "reset; for data sets of points. Reset saves the run and replays it from step 0; nothing "
+        "is written until the saved step is reached again. After the last step the page stays "
+        "until Ctrl-C, if anybody has opened it.",
         flag_values=values,
     )
     absl_flags.DEFINE_integer(
         "live_port",
         8765,
-        "Port of that page, on 127.0.0.1 only; 0: any that is free.",
+        "Port of that page, on 127.0.0.1 only; 0: any free port.",
         lower_bound=0,
         upper_bound=65535,
         flag_values=values,

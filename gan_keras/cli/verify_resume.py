@@ -9,8 +9,8 @@ from gan_keras.errors import UsageError, UserError
 
 PROGRAM = "gan-keras-verify-resume"
 SUMMARY = (
-    "Trains on from a run's checkpoint twice, once in one go and once with a stop between, in "
-    "temporary folders, and compares every bit of weights and optimizer state."
+    "Trains twice from a run's checkpoint, in temporary folders: once in one go, once with a stop "
+    "in the middle. Compares every bit of weights and optimizer state."
 )
 NAMED = 3  # Variables that a verdict names.
 
@@ -23,12 +23,12 @@ def run(argv=None):
 def _define(values):
     absl_flags.DEFINE_string("workdir", None, "Folder of the run.", flag_values=values)
     absl_flags.DEFINE_integer(
-        "steps", 20, "Steps to train; the stop is in their middle.", flag_values=values
+        "steps", 20, "Steps to train; the stop is in the middle.", flag_values=values
     )
     absl_flags.DEFINE_integer(
         "checkpoint",
         None,
-        "Training step to start from, 0 for the very start (default: the newest checkpoint).",
+        "Checkpoint to start from, by its step; 0: the initial weights (default: the newest).",
         lower_bound=0,
         flag_values=values,
     )

@@ -70,15 +70,14 @@ class Config:
     preset: str = _flag("digits", "Preset that the other fields default to.")
     dataset: str = _flag(
         "digits",
-        "`digits` (embedded), a TFDS image data set by its name, stacked_mnist, `folder:/path`, "
-        "or a known "
-        f"density: {', '.join(DENSITIES)}.",
+        "`digits` (embedded), stacked_mnist, the name of a TFDS image data set, `folder:/path`, or "
+        f"a known density: {', '.join(DENSITIES)}.",
     )
     data_dir: str = _flag("", "Folder of prepared TFDS data sets; else $TFDS_DATA_DIR.")
     held_out: int = _flag(
         0,
-        "Images that are kept out of training: the last of the training split, or of class folders "
-        "as many from all over.",
+        "Number of images kept out of training: the last ones of the training split, or, of "
+        "sub-folders that are classes, evenly spread ones.",
         least=0,
     )
     image_size: int = _flag(28, "Height and width of the images, in pixels.", least=1, most=2**12)
@@ -86,113 +85,119 @@ class Config:
     network: str = _flag("dcgan", "Architecture of generator and discriminator.", choices=NETWORKS)
     width: int = _flag(
         64,
-        "dcgan, plain and modulated: filters next to the image; residual: filters at its size, as "
-        "16 for two cores and 64 for a GPU; mlp: units of the generator's first layer; "
-        "maxout: units of the generator's layers, of which the discriminator has a fifth; "
+        "dcgan, plain and modulated: filters next to the image; residual: filters at the image's "
+        "size (16 suits two cores, 64 a GPU); mlp: units of the generator's first layer; "
+        "maxout: units of the generator's layers (the discriminator has a fifth as many); "
         "points: units of all layers.",
         least=1,
         most=2**16,
     )
     conditional: bool = _flag(
-        False, "Whether both networks see each image's class, so that one can ask for it."
+        False, "Whether both networks see each image's class; clients can then request a class."
     )
     clusters: int = _flag(
         0,
-        "Groups of images that look alike, by k-means; both networks see each image's group, as if "
-        "it were its class, and need no labels; 0: none.",
+        "Number of groups of similar images, found by k-means. Both networks see each image's "
+        "group in place of a class, without labels. 0: none.",
         least=0,
         most=10_000,
     )
-    latent_dim: int = _flag(100, "Numbers in one latent vector z.", least=1, most=2**16)
+    latent_dim: int = _flag(100, "Length of a latent vector z.", least=1, most=2**16)
     prior: str = _flag("normal", "Distribution of z: N(0, 1), or U[-1, 1].", choices=PRIORS)
     flip: bool = _flag(False, "Whether each image is also mirrored, left to right: twice the data.")
     batch_size: int = _flag(128, "Real images per update, over all devices.", least=2, most=2**20)
-    steps: int = _flag(2000, "Total of training steps, those of earlier runs included.", least=1)
+    steps: int = _flag(2000, "Total training steps, including those before a resume.", least=1)
     seed: int = _flag(
         0, "Seed of weights, noise and the order of the data.", least=0, most=2**31 - 1
     )
     discriminator_steps: int = _flag(1, "Discriminator updates per step: Algorithm 1's k.", least=1)
     generator_loss: str = _flag(
         "non_saturating",
-        "-log D(G(z)), or the saturating log(1 - D(G(z))); relativistic: both players compare a "
-        "real and a generated image, D by -log sigmoid(l(x) - l(G(z))) of its logits l.",
+        "non_saturating: -log D(G(z)); minimax: log(1 - D(G(z))), which saturates; relativistic: "
+        "both networks compare a real and a generated image, and D's loss is "
+        "-log sigmoid(l(x) - l(G(z))) of its logits l.",
         choices=GENERATOR_LOSSES,
     )
     # Sønderby et al. 2017.
     instance_noise: float = _flag(
-        0.0, "Deviation, at the start, of Gaussian noise on all that D sees.", least=0.0, most=1e3
+        0.0,
+        "Standard deviation, at the start, of Gaussian noise on all that D sees.",
+        least=0.0,
+        most=1e3,
     )
     instance_noise_steps: int = _flag(
-        1, "Steps over which that noise goes to 0, in a line.", least=1
+        1, "Steps over which that noise falls linearly to 0.", least=1
     )
     # Zhao et al. 2020; Karras et al. 2020, who keep it at 0.6.
     augment: str = _flag(
         "",
-        "What is done to all images that D sees, real and generated, for small data sets: a list "
-        f"out of {','.join(AUGMENTATIONS)}.",
+        "Changes to all images that D sees, real and generated, for small data sets: some of "
+        f"{','.join(AUGMENTATIONS)}, with commas between.",
     )
     augment_target: float = _flag(
         0.0,
-        "0: augment always. Above 0, as 0.6: augment with a probability from 0 to 0.8, which rises "
-        "while the mean sign of D's answers to real images is above this.",
+        "0: always augment. Above 0 (0.6 is usual): augment with a probability from 0 to 0.8, "
+        "which rises while the mean sign of D's logits of real images is above this, and else "
+        "falls.",
         least=0.0,
         below=1.0,
     )
     ema_decay: float = _flag(
         0.0,
-        "Decay per step of an exponential moving average of the generator's weights, which then "
-        "samples in its place; 0: none.",
+        "Decay per step of an exponential moving average of the generator's weights. The average "
+        "then makes the samples. 0: none.",
         least=0.0,
         below=1.0,
     )
     ema_half_life: float = _flag(
         0.0,
-        "The same by the number of images after which weights count half, whatever the batch; at "
-        "first the average is over the last quarter of all steps. 0: none.",
+        "The same, as the number of images after which weights count half, whatever the batch. "
+        "0: none. Either average is over the last quarter of all steps at first.",
         least=0.0,
         most=1e12,
     )
     r1_weight: float = _flag(
         0.0,
-        "Weight of a penalty on the slope of D at real images: half its square, in D's loss.",
+        "Weight, in D's loss, of half the squared gradient of D's logit at real images.",
         least=0.0,
         most=1e6,
     )
     r2_weight: float = _flag(0.0, "The same at generated images.", least=0.0, most=1e6)
     penalty_every: int = _flag(
-        1, "Steps between two penalties, each so many times as heavy.", least=1, most=10_000
+        1, "Steps from one penalty to the next; each is multiplied by it.", least=1, most=10_000
     )
     mixed_precision: str = _flag(
         "auto",
-        "What the layers compute in; weights, losses and pixels are float32 in any case. auto: "
-        "bfloat16 where the devices are made for it, and the scores the same; float16 is for GPUs.",
+        "What the layers compute in; weights, losses and pixels are always float32. auto: bfloat16 "
+        "for dcgan on devices that are made for it, else float32. float16 is for GPUs.",
         choices=PRECISIONS,
     )
-    tf32: bool = _flag(True, "Whether GPUs multiply float32 in TF32, 10 bits instead of 23.")
+    tf32: bool = _flag(
+        True, "Whether GPUs multiply float32 in TF32, with 10 bits of mantissa instead of 23."
+    )
     jit_compile: str = _flag(
         "auto",
-        "Whether XLA compiles the training step. auto: where one GPU trains, and not "
-        "--deterministic.",
+        "Whether XLA compiles the training step. auto: if one GPU trains, without --deterministic.",
         choices=JIT_COMPILE,
     )
     deterministic: bool = _flag(
-        False, "Whether to use deterministic operators only: a GPU's numbers are then repeatable."
+        False, "Whether to use deterministic operators only, so that a GPU repeats its numbers."
     )
     optimizer: str = _flag("adam", "Optimizer of both networks.", choices=OPTIMIZERS)
     # The learning rate and beta_1 of Radford et al. 2015.
     learning_rate: float = _flag(2e-4, "Learning rate.", above=0.0, most=MOST_LEARNING_RATE)
     discriminator_learning_rate: float = _flag(
         0.0,
-        "Learning rate of the discriminator if it has its own; 0: the same.",
+        "Learning rate of the discriminator; 0: that of the generator.",
         least=0.0,
         most=MOST_LEARNING_RATE,
     )
     learning_rate_decay: float = _flag(
-        1.0, "Number that the learning rate is divided by after every step.", least=1.0
+        1.0, "What the learning rate is divided by after every step.", least=1.0
     )
     learning_rate_schedule: str = _flag(
         "constant",
-        "cosine: the rates fall to 0 at `steps`, by half a cosine.",
+        "cosine: the learning rates fall to 0 along half a cosine, until the last step.",
         choices=SCHEDULES,
     )
     beta_1: float = _flag(0.5, "adam: decay of the first moment.", least=0.0, below=1.0)
@@ -201,7 +206,7 @@ class Config:
     momentum: float = _flag(0.5, "momentum: its value at the start.", least=0.0, below=1.0)
     final_momentum: float = _flag(0.7, "momentum: its value at the end.", least=0.0, below=1.0)
     momentum_steps: int = _flag(
-        125_000, "momentum: steps over which it rises to its end, in a line.", least=1
+        125_000, "momentum: steps over which it rises linearly to its final value.", least=1
     )
     strategy: str = _flag(
         "auto", "How to use the devices, as in tf.distribute.", choices=STRATEGIES
@@ -213,27 +218,26 @@ class Config:
         choices=CROSS_DEVICE_OPS,
     )
     virtual_devices: int = _flag(
-        0, "Devices to make of the CPU, where there is no GPU; 0: it is one.", least=0, most=64
+        0, "Devices to split the CPU into if there is no GPU; 0: one.", least=0, most=64
     )
     cluster_timeout: int = _flag(
-        300, "Seconds in which all workers of a cluster have to answer at the start.", least=1
+        300, "Seconds within which all workers of a cluster must answer at the start.", least=1
     )
     log_every: int = _flag(50, "Steps between scalars in TensorBoard.", least=1)
     sample_every: int = _flag(500, "Steps between sample grids.", least=1)
     checkpoint_every: int = _flag(500, "Steps between checkpoints.", least=1)
-    evaluate_every: int = _flag(0, "Steps between evaluations; 0: none while training.", least=0)
+    evaluate_every: int = _flag(0, "Steps between evaluations; 0: no scores in training.", least=0)
     keep_best: str = _flag(
         "",
-        "Score by which the best checkpoint of all evaluations is kept beside the newest ones, "
-        "as frechet_distance.",
+        "Score, such as frechet_distance, whose best checkpoint is kept beside the newest ones.",
     )
     on_collapse: str = _flag(
         "warn",
-        "When samples are near-duplicates, D(G(z)) stays at 0 or 1, or the generator's gradient "
-        "is gone: say so, or save and end with exit status 1.",
+        "What to do when samples are near-duplicates, D(G(z)) stays at 0 or 1, or the generator "
+        "gets no gradient: warn, or stop, which saves and ends with exit status 1.",
         choices=COLLAPSE_ACTIONS,
     )
-    keep_checkpoints: int = _flag(3, "Checkpoints kept.", least=1)
+    keep_checkpoints: int = _flag(3, "Number of newest checkpoints to keep.", least=1)
 
     def __post_init__(self):
         for item in dataclasses.fields(self):
