@@ -203,10 +203,12 @@ class Config:
     beta_1: float = _flag(0.5, "adam: decay of the first moment.", least=0.0, below=1.0)
     beta_2: float = _flag(0.999, "adam: decay of the second moment.", least=0.0, below=1.0)
     # Goodfellow et al. 2014: 250 epochs of 500 steps.
-    momentum: float = _flag(0.5, "momentum: its value at the start.", least=0.0, below=1.0)
-    final_momentum: float = _flag(0.7, "momentum: its value at the end.", least=0.0, below=1.0)
+    momentum: float = _flag(0.5, "momentum: the coefficient at the start.", least=0.0, below=1.0)
+    final_momentum: float = _flag(
+        0.7, "momentum: the coefficient at the end.", least=0.0, below=1.0
+    )
     momentum_steps: int = _flag(
-        125_000, "momentum: steps over which it rises linearly to its final value.", least=1
+        125_000, "momentum: steps over which the coefficient rises linearly.", least=1
     )
     strategy: str = _flag(
         "auto", "How to use the devices, as in tf.distribute.", choices=STRATEGIES

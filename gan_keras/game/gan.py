@@ -13,7 +13,7 @@ from gan_keras.game.augmentation import Augmentation
 from gan_keras.game.losses import OBJECTIVES, share_of_global_mean
 from gan_keras.game.priors import COMPILED, PRIORS, normal
 
-# What is drawn for what D sees: the stream of its noise, and that of its augmentation.
+# Random streams of what D sees: for its noise, and for its augmentation.
 REAL = random_streams.REAL_NOISE, random_streams.REAL_AUGMENTATION
 FAKE = random_streams.FAKE_NOISE, random_streams.FAKE_AUGMENTATION
 ANSWER = random_streams.ANSWER_NOISE, random_streams.ANSWER_AUGMENTATION
@@ -32,8 +32,8 @@ class GAN(keras.Model):
     same latent vector however many devices share the batch, and after any restart.
 
     Metrics, as means over the steps since they were reset: `d_loss` and `g_loss` (nats),
-    `value` (V(D, G) = -d_loss), `d_real` and `d_fake` (D(x) and D(G(z)), probabilities; of the
-    two in each pair, if the loss compares pairs).
+    `value` (V(D, G) = -d_loss), `d_real` and `d_fake` (D(x) and D(G(z)): D's probability that x,
+    or G(z), is real; if the loss compares pairs, that it is the real one of the pair).
 
     Args:
         generator: Model from latents (batch, latent_dim) to images.
@@ -44,16 +44,16 @@ class GAN(keras.Model):
         discriminator_steps: k, the discriminator's updates per step.
         instance_noise: Standard deviation, at step 0, of Gaussian noise on all that D sees.
             Densities with little in common (V near 0) then overlap, and G learns the way to
-            data that it never makes. 0 is Algorithm 1 as it stands.
-        instance_noise_steps: Steps in which that noise goes to 0, in a line.
-        augment: What happens to all images that D sees: keys of `augmentation.KINDS`.
-        augment_target: What E[sign] of D at real images is kept at by the probability of that;
-            0: it always happens.
+            data that it never makes. 0: Algorithm 1 as published.
+        instance_noise_steps: Steps over which that noise falls linearly to 0.
+        augment: Changes to all images that D sees: keys of `augmentation.KINDS`.
+        augment_target: 0: always augment. Above 0: the probability of each change adapts, to
+            keep the mean sign of D's logits of real images at this value.
         ema_decay: Decay per step of an exponential moving average of G's weights, which then
             samples in G's place (`average`). 0: none.
         r1_weight: Weight of half the squared slope of D at real examples, in D's loss.
         r2_weight: The same at generated examples.
-        penalty_every: Steps between two such penalties, each so many times as heavy.
+        penalty_every: Steps from one penalty to the next; each is multiplied by it.
         seed: Integer from which all noise follows.
 
     Attributes:
@@ -102,7 +102,7 @@ class GAN(keras.Model):
         self.r2_weight = r2_weight
         self.penalty_every = penalty_every
         self.seed = seed
-        # Of our own: an optimizer that scales its loss does not count the updates it skips.
+        # Counted here: an optimizer that scales its loss does not count the updates it skips.
         self.steps = self.add_weight(
             name="steps",
             shape=(),
@@ -121,7 +121,7 @@ class GAN(keras.Model):
         steps_per_execution: int = 1,
         jit_compile: bool = False,
     ) -> None:
-        """Sets the optimizers, how many steps `fit` runs per call, and whether XLA compiles one.
+        """Sets the optimizers, how many steps a call of the graph runs, and whether XLA compiles.
 
         Call it inside the scope of the strategy that trains: the optimizers' variables are
         made here, since a strategy cannot make them while the step is traced.
@@ -162,13 +162,13 @@ class GAN(keras.Model):
                 fake = self.generate(latents, labels, training=True)
             real = self._seen(real, REAL, i)
             self._update_discriminator(real, self._seen(tf.stop_gradient(fake), FAKE, i), labels)
-        # The last fakes are a draw from p_z that serves both players: D was updated on them,
-        # and G now answers to that D. It saves a pass through the generator.
+        # The last fakes serve both players: D was updated on them, and G is now updated against
+        # that D. This saves a pass through the generator.
         self._update_generator(real, fake, labels, generator_tape)
         self.steps.assign_add(1)
 
     def _rounds(self, data):
-        """The real batch and its labels, of which there are none here, for each update of D."""
+        """The real batch and its labels (here None) for each update of D."""
         return [(real, None) for real in (data if isinstance(data, tuple) else (data,))]
 
     def generate(
@@ -220,13 +220,13 @@ class GAN(keras.Model):
         return [self.judge(real, labels, training=True)] if self.objective.in_pairs else []
 
     def _apply(self, optimizer, gradients, variables, name, losses, statistics=()):
-        """Updates the weights; if losses or gradients are not finite, nothing goes on."""
+        """Updates the weights; stops before that if losses or gradients are not finite."""
         scale = getattr(optimizer, "dynamic_scale", None)
         checked = health.checked(name, self.steps.value, losses, gradients, statistics, scale)
         optimizer.apply(checked, variables)
 
     def _statistics(self):
-        """What the networks count without learning it: batch normalisation's averages."""
+        """State that is not trained: the moving averages of batch normalisation."""
         states = self.generator.non_trainable_variables + self.discriminator.non_trainable_variables
         return [each.value for each in states if each.dtype == "float32"]
 
@@ -234,7 +234,7 @@ class GAN(keras.Model):
         return self._draw(PRIORS[self.prior], count, [self.latent_dim], random_streams.LATENTS, i)
 
     def _seen(self, examples, streams, i=0):
-        """What D sees of examples in this step: augmented, with noise on them."""
+        """Examples as D sees them in this step: augmented, and with noise."""
         noise, augmentation = streams
 
         def uniform(count):
@@ -288,7 +288,7 @@ class GAN(keras.Model):
         )
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """The networks came built. Keras' own draws a batch and adds it up over all devices.
+        """Does nothing: the networks come built. Keras' own adds up a batch over all devices.
 
         That fails with several devices in each of several workers.
         """

@@ -1,13 +1,12 @@
-"""The networks of `plain`, where every layer of G reads latents and label anew.
+"""The networks of `plain`, but every layer of G reads latents and label, not only the first.
 
-Each feature is scaled and shifted, after its normalisation, by affine functions of them, which at
-first change nothing. What a picture is of, as its colours and its class, need not pass through all
-layers from the first one on.
+After its normalisation each feature is scaled and shifted by affine functions of latents and label,
+which change nothing at first. So class and colours need not pass through all layers from the first.
 
 References:
-    Of the label: Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629; in a GAN, Miyato and
+    By the label: Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629; in a GAN, Miyato and
     Koyama 2018, https://arxiv.org/abs/1802.05637
-    Of the latents as well: Brock et al. 2019, https://arxiv.org/abs/1809.11096
+    By the latents as well: Brock et al. 2019, https://arxiv.org/abs/1809.11096
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""DCGAN's convolutions as a penalised game wants them: no normalisation in D, leaky rectifiers.
+"""DCGAN's convolutions for a game with a penalty: no normalisation in D, leaky rectifiers.
 
-Without normalisation each example's logit depends on that example alone, so that the penalty on
-D's gradient (game.penalties) means what it says.
+Without normalisation each example's logit depends on that example alone, so the penalty
+(game.penalties) takes the gradient of D at each example.
 
 References:
     Radford et al. 2015, https://arxiv.org/abs/1511.06434
@@ -42,8 +42,8 @@ def generator(
         width: Filters of the layer before the image; doubled with every halving of the size.
         seed: Integer from which the initial weights follow.
         classes: Number of classes, whose labels are a second input; 0: none.
-        between: What comes between a normalisation and its rectifier: a function of the features
-            and of what the first layer reads. None: nothing does.
+        between: Function applied between a normalisation and its rectifier, to the features and
+            to the input of the first layer; None: none.
 
     Returns:
         Model from float (batch, latent_dim), with labels int64 (batch,) if there are classes, to
@@ -112,7 +112,7 @@ def _leaky(x):
 
 
 def _initializer(draw):
-    # Not He's, though the rectifiers would ask for it: its weights of a layer with few inputs are
-    # ten times as large. Behind them normalisation makes G learn as much slower, and D, which has
+    # Not He's, which is made for rectifiers: its weights of a layer with few inputs are ten times
+    # as large. In G, where normalisation follows, that makes learning as much slower; D, which has
     # none, starts so steep that it wins before G has moved.
     return keras.initializers.GlorotUniform(seed=draw)

@@ -1,9 +1,9 @@
 """Residual networks without normalisation, in the manner of R3GAN.
 
-Inverted bottlenecks: 1x1 to twice the filters, a grouped 3x3, and back. Each block starts as the
-identity, and the variance that depth would pile up is taken from its first two layers instead
-(Fixup), so that nothing needs to be normalised: an example's logit depends on it alone. Sizes
-change by bilinear resampling.
+A block is an inverted bottleneck: 1x1 to twice the filters, a grouped 3x3, and 1x1 back. It starts
+as the identity, and the initial weights of its first two layers are smaller in deeper networks
+(Fixup), so that the variance does not grow with depth. Hence nothing needs to be normalised, and an
+example's logit depends on that example alone. Sizes change by bilinear resampling.
 
 References:
     Huang et al. 2024, https://arxiv.org/abs/2501.05441
@@ -24,7 +24,7 @@ from gan_keras.networks.dcgan import filters_after, sizes
 from gan_keras.networks.initial_weights import WeightSeeds
 
 SLOPE = 0.2
-BLOCKS = 1  # At each size. R3GAN has 2; one learns more a minute where minutes are few.
+BLOCKS = 1  # At each size. R3GAN has 2; in a short training, 1 learns more in the same time.
 EXPANSION = 2
 GROUP = 16  # Filters that a 3x3 convolution mixes.
 
@@ -32,7 +32,7 @@ GROUP = 16  # Filters that a 3x3 convolution mixes.
 def generator(
     shape: Sequence[int], latent_dim: int, width: int, seed: int, classes: int = 0
 ) -> keras.Model:
-    """A learned square, scaled by the latents; blocks, doubled in size between; then tanh.
+    """A learned square, scaled by the latents; blocks, with doublings in between; then tanh.
 
     28 pixels with width 16: 100 -> 7x7x64 -> 14x14x32 -> 28x28x16 -> 28x28xchannels. That width
     is for two CPU cores at 28 and 32 pixels; 64 and more are for a GPU.
@@ -69,7 +69,7 @@ def generator(
 
 
 def discriminator(shape: Sequence[int], width: int, seed: int) -> keras.Model:
-    """The generator's mirror: blocks, halved in size between; a sum over places; one logit.
+    """The generator's mirror: blocks, with halvings in between; a sum over places; one logit.
 
     28 pixels with width 16: 28x28xchannels -> 28x28x16 -> 14x14x32 -> 7x7x64 -> 64 -> 1.
 
@@ -101,7 +101,7 @@ def discriminator(shape: Sequence[int], width: int, seed: int) -> keras.Model:
 
 
 def _resized(x, filters, resize, draw, first):
-    """Another size and another number of filters, whose 1x1 comes where the image is small."""
+    """Changes the size and the number of filters, with the 1x1 where the image is small."""
 
     def refilter(x):
         if x.shape[-1] == filters:
@@ -112,7 +112,7 @@ def _resized(x, filters, resize, draw, first):
 
 
 def _blocks(x, sizes, draw):
-    """Residual blocks x + f(x) at one of so many sizes, where f is 0 at first."""
+    """Residual blocks x + f(x) at one of `sizes` sizes; f is 0 at first."""
     filters = x.shape[-1]
     expanded = EXPANSION * filters
     groups = expanded // GROUP if expanded % GROUP == 0 else 1
@@ -169,7 +169,7 @@ class Square(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="gan_keras")
 class PlaceSum(layers.Layer):
-    """The transpose of `Square`: each feature's sum over all places, by weights of its own.
+    """The transpose of `Square`: the weighted sum of each feature over all places.
 
     (batch, height, width, n) to (batch, n).
 
@@ -202,7 +202,7 @@ class PlaceSum(layers.Layer):
 class Doubling(layers.Layer):
     """Bilinear resampling to twice the size, (batch, h, w, n) to (batch, 2 h, 2 w, n).
 
-    As `tf.image.resize`, by sums that any dtype and any order of derivatives have.
+    The same as `tf.image.resize`, by operators that have any dtype and order of derivatives.
     """
 
     def call(self, inputs):
