@@ -121,7 +121,7 @@ class GAN(keras.Model):
         steps_per_execution: int = 1,
         jit_compile: bool = False,
     ) -> None:
-        """Sets the optimizers, how many steps a call of the graph runs, and whether XLA compiles.
+        """Sets the optimizers, the steps per call of the graph, and whether XLA compiles it.
 
         Call it inside the scope of the strategy that trains: the optimizers' variables are
         made here, since a strategy cannot make them while the step is traced.
