@@ -36,7 +36,8 @@ class Collapse(keras.callbacks.Callback):
 
     The three are looked for in samples of fixed latents, the first of them those of the grid,
     and in the mean of D(G(z)). A symptom that has been there at every look for 1,000 steps is
-    told once, and once more when it has gone.
+    told once, and once more when it has gone. A resumed run counts anew, as the means of its
+    metrics do: neither moves a weight, and old checkpoints need not have it.
 
     Scalars: `collapse/near_duplicates`, the share of such pairs; `collapse/g_gradient`, the
     norm of G's gradient over that of its weights; `collapse/warnings`, how many there are now.
