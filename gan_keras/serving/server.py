@@ -233,7 +233,8 @@ async def _rest(models, workers, batches, limits, listener, page, counters, acce
         logger=quiet,
         keepalive_timeout=limits.body_seconds,  # for the headers of each request too
         shutdown_timeout=DRAIN_SECONDS,
-        handler_cancellation=True,  # who has hung up needs no picture
+        # Who has hung up needs no picture; who closes the sending side alone looks the same.
+        handler_cancellation=True,
     )
     await runner.setup()
     try:
