@@ -187,6 +187,8 @@ def test_latents_that_do_not_fit_are_named(from_run, from_export):
 def test_what_cannot_be_loaded_is_one_line(exported, tmp_path):
     with pytest.raises(UserError, match=r"nowhere: neither a run's folder \(config.json\) nor"):
         gan_keras.load(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="aaa: neither a run's folder"):
+        gan_keras.load(tmp_path / ("a" * 300))
     shutil.copytree(exported, tmp_path / "1")
     (tmp_path / "1" / "model_card.json").write_text("[]")
     with pytest.raises(UserError, match=r"model_card.json: missing or corrupt; export the run"):

@@ -1,5 +1,6 @@
 """`gan-keras-check-export`: would TensorFlow Serving load this version, and answer rightly?"""
 
+import os
 import sys
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def _check(argv):
     folder = values.serving_dir
     if folder is None:
         folder = SERVING_DIR if Path(SERVING_DIR, "models.config").is_file() else ""
-    elif folder and not Path(folder).is_dir():
+    elif folder and not os.path.isdir(folder):
         raise UsageError(f"--serving_dir={folder}: no folder; give that of models.config")
     version = conformance.find(places[0])
     flags.import_tensorflow()

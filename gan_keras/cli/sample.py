@@ -193,11 +193,11 @@ def _address(values):
 def _check_output(output):
     """Finds what can be found before the server is bothered."""
     folder = output.parent
-    if output.is_dir():
+    if os.path.isdir(output):  # Unlike pathlib's, it takes a name that is too long.
         raise UsageError(f"--output={output}: is a folder; name a file in it")
     if output.suffix.lower() != ".png":
         raise UsageError(f"--output={output}: the name must end in .png")
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UsageError(f"--output={output}: folder {folder} does not exist; make it first")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(f"--output={output}: folder {folder} cannot be written to")

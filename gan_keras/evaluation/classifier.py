@@ -4,6 +4,7 @@ Features of ImageNet say little about digits, and their weights have to be downl
 learnt offline, in minutes, from the data set that the GAN learns.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -358,9 +359,11 @@ def _check_writable(path):
     """Finds what can be found before the work is done."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            path.stat()  # Or a name that is too long would be found out after the training.
     except OSError as error:
         raise UserError(
-            f"{path.parent}: cannot be made: {error.strerror}; choose another"
+            f"{error.filename}: cannot be made: {error.strerror}; choose another"
         ) from None
     if path.is_dir():
         raise UserError(f"{path}: is a folder; choose a file in it")

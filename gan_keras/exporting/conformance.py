@@ -6,6 +6,7 @@ folder, `operator_files` those of `serving/`.
 """
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,8 @@ def find(path: str | Path) -> Path:
     """
     path = Path(path).absolute()
     numbered = path.name.isascii() and path.name.isdigit()
-    if path.is_dir() and (numbered or (path / "saved_model.pb").exists()):
+    # Unlike pathlib's, it takes a name that is too long.
+    if os.path.isdir(path) and (numbered or (path / "saved_model.pb").exists()):
         return path
     try:
         found = model_config.versions(path)

@@ -1,5 +1,6 @@
 """Pictures in this process, from a run or from an export, as a server would give them."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -159,12 +160,13 @@ def load(path: str | Path, checkpoint: int | str | None = None) -> LoadedGenerat
         UsageError: a run that makes points, not images, or a name or checkpoint that is not there.
     """
     shipped = pretrained.folder(path) is not None
-    if shipped or Path(path, configs.CONFIG_FILE).exists():
+    # Not by pathlib, which raises an error for a name that is too long.
+    if shipped or os.path.exists(Path(path, configs.CONFIG_FILE)):
         return _from_run(path, checkpoint)
     path = Path(path)
     if checkpoint is not None:
         raise UsageError(f"checkpoint={checkpoint}: {path} is no run's folder; omit it")
-    versions = [path, *path.glob("[0-9]*")]
+    versions = [path, *path.glob("[0-9]*")] if os.path.isdir(path) else []
     found = [each for each in versions if (each / "saved_model.pb").exists()]
     if not found:
         raise UserError(

@@ -225,6 +225,7 @@ def test_the_next_command_begins_again_where_the_seeds_end(fake, capsys):
         ("--output=nowhere/x.png", "--output=nowhere/x.png: folder nowhere does not exist"),
         ("--output=x.jpg", "--output=x.jpg: the name must end in .png"),
         ("--output=.", "--output=.: is a folder"),
+        (f"--output={'a' * 300}/x.png", "aaa does not exist"),
         ("--cuont=3", "cuont"),
         ("--clients=2", "--clients=2: is for --bench; give --bench=SECONDS too"),
         ("--bench=0", "--bench=0"),
@@ -270,6 +271,12 @@ def test_a_disk_that_fills_is_one_line_and_2(fake, capsys, monkeypatch):
     assert capsys.readouterr().err == (
         "gan-keras-sample: --output=grid.png: No space left on device\n"
     )
+
+
+def test_a_name_that_is_too_long_is_one_line_and_2(fake, capsys):
+    name = f"{'a' * 300}.png"
+    assert sample.run([f"--output={name}"]) == 2
+    assert capsys.readouterr().err == f"gan-keras-sample: --output={name}: File name too long\n"
 
 
 def test_the_command_itself_without_a_server(program, tmp_path):

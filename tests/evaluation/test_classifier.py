@@ -179,6 +179,8 @@ def test_a_place_that_cannot_be_written_is_told_before_the_training(tmp_path):
         classifier.make(DIGITS, tmp_path / "file" / "a.npz")
     with pytest.raises(UserError, match="is a folder; choose a file in it"):
         classifier.make(DIGITS, tmp_path)
+    with pytest.raises(UserError, match="aaa: cannot be made: File name too long; choose another"):
+        classifier.make(DIGITS, tmp_path / ("a" * 300))
 
 
 def test_the_usual_place(monkeypatch, tmp_path):

@@ -58,6 +58,8 @@ def test_a_wrong_export_has_exit_status_1_and_is_named(copy, capsys, monkeypatch
         (["a", "b"], 2, "give one version folder"),
         (["."], 1, "no version, a folder named by a whole number"),
         (["missing"], 1, "cannot be listed"),
+        (["a" * 300], 1, "cannot be listed: File name too long"),
+        ([f"--serving_dir={'a' * 300}", "."], 2, "aaa: no folder; give that of models.config"),
         (["--serving_dir=missing", "."], 2, "--serving_dir=missing: no folder"),
     ],
 )
