@@ -22,7 +22,6 @@ SUMMARY = (
     " --allow_foreign_models and --max_*."
 )
 # What gRPC and asyncio take; more would end in a trace after the models are loaded.
-MOST_SECONDS = 10**6
 MOST = 2**31 - 1
 
 
@@ -44,7 +43,7 @@ def _define(values):
         "Seconds between two looks at --model_config_file; 0 looks at the start only, which is the"
         " default of tensorflow_model_server.",
         lower_bound=0,
-        upper_bound=MOST_SECONDS,
+        upper_bound=contract.MOST_SECONDS,
         flag_values=values,
     )
     absl_flags.DEFINE_string(
@@ -94,7 +93,7 @@ def _define(values):
         1,
         "Seconds between two looks for new versions; 0 looks at the start only.",
         lower_bound=0,
-        upper_bound=MOST_SECONDS,
+        upper_bound=contract.MOST_SECONDS,
         flag_values=values,
     )
     for limit in dataclasses.fields(Limits):
@@ -105,7 +104,7 @@ def _define(values):
             limit.default,
             limit.metadata["help"],
             lower_bound=0.1 if is_float else 1,
-            upper_bound=MOST_SECONDS if is_float else MOST,
+            upper_bound=contract.MOST_SECONDS if is_float else MOST,
             flag_values=values,
         )
     absl_flags.DEFINE_boolean(

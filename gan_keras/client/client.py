@@ -28,7 +28,6 @@ TRANSPORTS: dict[str, type[Grpc] | type[Rest]] = {"grpc": Grpc, "rest": Rest}
 # A class of the model: its number, or its name as the model card has it.
 Label = int | str
 MOST_PIXELS = 2**22  # of one picture: 2048x2048
-MOST_SECONDS = 10**6  # for one call: gRPC and threads count no further than some weeks
 # What an answer that is not this API's may make of the functions that read it.
 _NOT_UNDERSTOOD = (
     AttributeError,
@@ -87,9 +86,10 @@ class Client:
             raise UsageError(f"transport must be one of {', '.join(TRANSPORTS)}, not {transport!r}")
         if not model:
             raise UsageError("model must not be empty")
-        if not 0 < timeout <= MOST_SECONDS:
+        if not 0 < timeout <= contract.MOST_SECONDS:
             raise UsageError(
-                f"timeout must be seconds above 0, and {MOST_SECONDS:,} at most, not {timeout}"
+                f"timeout must be seconds above 0, and {contract.MOST_SECONDS:,} at most,"
+                f" not {timeout}"
             )
         if version is not None and version_label is not None:
             raise UsageError(

@@ -32,6 +32,7 @@ ALLOWED_BATCH_SIZES = (1, 4, 16, 64)
 MAX_BATCH_SIZE = 64
 
 GRPC_PORT, REST_PORT = 8500, 8501
+MOST_SECONDS = 10**6  # of any time-out: gRPC, asyncio and threads count no further than some weeks
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 MODEL_CARD_FILE = "model_card.json"
