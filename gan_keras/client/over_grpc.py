@@ -24,7 +24,7 @@ class Grpc(transport.Transport):
         self._model, self._version, self._label = model, version, label
         self._timeout = timeout
         self._tls = security.tls
-        self._metadata = security.authorization and [("authorization", security.authorization)]
+        self._metadata = list(security.headers.items())
         options = [
             # `predict` asks again itself: grpc knows neither which refusals cannot pass nor that
             # a pause beyond the deadline is of no use.

@@ -122,9 +122,7 @@ class Rest(transport.Transport):
         if label is not None:
             path += f"/labels/{label}"
         self._path = f"{path}:predict"
-        self._headers = {"Content-Type": "application/json"}
-        if security.authorization:
-            self._headers["Authorization"] = security.authorization
+        self._headers = {"Content-Type": "application/json", **security.headers}
         self._thread = thread = threading.local()  # `end`: of the call that it is in
 
         context = security.context() if security.tls else None

@@ -22,7 +22,8 @@ class Security:
         self._ca_cert = ca_cert
         if token is not None and not (token and token.isascii() and token.isprintable()):
             raise UsageError("token must be printable ASCII text, and not empty")
-        self.authorization = f"Bearer {token}" if token is not None else None
+        # In small letters, as gRPC wants them.
+        self.headers = {"authorization": f"Bearer {token}"} if token is not None else {}
         if ca_cert:
             try:
                 self._pem = Path(ca_cert).read_bytes()

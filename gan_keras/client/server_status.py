@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from urllib.parse import quote
 
 from gan_keras.client import over_rest
+from gan_keras.client.security import Security
 from gan_keras.errors import UserError
 
 SECONDS = 5.0  # for one answer
@@ -21,6 +22,9 @@ class ServerStatus:
         tls: Encrypt, and check the server's certificate.
         ca_cert: PEM file of the certificate that signed the server's; means `tls`.
         token: What the server wants as a bearer token.
+
+    Raises:
+        UsageError: as `Security`.
     """
 
     def __init__(
@@ -33,10 +37,9 @@ class ServerStatus:
     ) -> None:
         self.where = server
         self._model = f"/v1/models/{quote(model, safe='')}"
-        scheme = "https" if tls or ca_cert else "http"
+        self._security = Security(tls, ca_cert, token)
+        scheme = "https" if self._security.tls else "http"
         self._url = server if "://" in server else f"{scheme}://{server}"
-        self._ca_cert = ca_cert
-        self._headers = {"Authorization": f"Bearer {token}"} if token else None
 
     def state(self, version: int) -> str:
         """Returns the state of a version, as `AVAILABLE`; or why it has none.
@@ -67,20 +70,17 @@ class ServerStatus:
             return None
 
     def _get(self, path):
-        import ssl
-
         import urllib3
 
         end = time.monotonic() + SECONDS
         try:
             url = urllib3.util.parse_url(self._url)
-            tls = url.scheme == "https"
-            context = ssl.create_default_context(cafile=self._ca_cert) if tls else None
+            context = self._security.context() if url.scheme == "https" else None
             with over_rest.pool(self._url, SimpleNamespace(end=end), SECONDS, context) as pool:
                 answer = pool.request(
                     "GET",
                     f"{(url.path or '').rstrip('/')}{self._model}{path}",
-                    headers=self._headers,
+                    headers=self._security.headers,
                     preload_content=False,
                 )
                 data = over_rest.read(answer, end, MOST_BYTES)

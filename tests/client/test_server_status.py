@@ -10,7 +10,7 @@ import pytest
 
 from gan_keras.client import server_status
 from gan_keras.client.server_status import ServerStatus
-from gan_keras.errors import UserError
+from gan_keras.errors import UsageError, UserError
 
 MODEL = "/v1/models/generator"
 LINE = {"version": "2", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
@@ -70,19 +70,30 @@ def test_the_token_is_sent(asked):
     assert "Authorization" not in seen[-1][1]
 
 
-def test_what_cannot_be_asked_is_one_line(asked, tmp_path):
+def test_what_cannot_be_asked_is_one_line(asked):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         free = f"127.0.0.1:{taken.getsockname()[1]}"
     for server, more in (
         (free, {}),
         (asked[0], {"tls": True}),  # it speaks no TLS
-        (asked[0], {"ca_cert": str(tmp_path / "missing.pem")}),
         ("127.0.0.1:x", {}),
     ):
         with pytest.raises(UserError, match=f"--server={server}: cannot be asked: ") as error:
             ServerStatus(server, "generator", **more).state(2)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"ca_cert": "missing.pem"}, "ca_cert missing.pem cannot be read: No such file"),
+        ({"token": "no\nheader"}, "token must be printable ASCII text"),
+    ],
+)
+def test_what_no_server_could_be_asked_with_is_refused_at_once(more, told):
+    with pytest.raises(UsageError, match=told):
+        ServerStatus("127.0.0.1:1", "generator", **more)
 
 
 @pytest.mark.parametrize(
