@@ -47,8 +47,8 @@ class Client:
         server: "HOST:PORT"; no proxy is used.
         transport: "grpc" or "rest".
         model: The model's name on the server.
-        timeout: Seconds, above 0, that one call of `sample` or `generate` may take, whatever
-            the server does.
+        timeout: Seconds, above 0 and up to 10^6, that one call of `sample` or `generate` may
+            take, whatever the server does.
         version: The model's version, >= 0; None for the one that the server prefers.
         version_label: The version's label instead.
         in_flight: Requests of one call that are under way at the same time, >= 1, where it asks

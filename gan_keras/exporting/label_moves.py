@@ -6,7 +6,7 @@ as a comment in the same file, by which a move can be undone.
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from gan_keras.errors import UserError
@@ -51,7 +51,7 @@ def moved(
     Raises:
         UserError: the text is written in a way that is not understood here.
     """
-    settings = {each.name: each for each in model_config.from_text(text, where)}
+    settings = _models(text, where)
     before = settings[model].labels.get(label)
     edited = _edited(text, model, label, version)
     labels = {**settings[model].labels, label: version}
@@ -86,7 +86,7 @@ def _line_end(text: str) -> str:
     return "\r\n" if "\r\n" in text else "\n"
 
 
-def _models(text: str, where: str) -> Mapping[str, model_config.ModelSettings]:
+def _models(text: str, where: str) -> dict[str, model_config.ModelSettings]:
     return {each.name: each for each in model_config.from_text(text, where)}
 
 
