@@ -19,10 +19,11 @@ from gan_keras.errors import UsageError, UserError
 CONFIG_FILE = "config.json"
 SCORES_FOLDER = "scores"  # In a run's folder: what gan-keras-evaluate found.
 
-# A resumed run may change how long it trains, how often it reports, and by what the same numbers
-# are computed; all else would make it another run.
+# A resumed run may change how long it trains, where its data are, how often it reports, what it
+# keeps, and by what the same numbers are computed; all else would make it another run.
 MAY_CHANGE = (
     "steps",
+    "data_dir",
     "tf32",
     "jit_compile",
     "deterministic",
@@ -34,6 +35,7 @@ MAY_CHANGE = (
     "checkpoint_every",
     "evaluate_every",
     "keep_best",
+    "keep_checkpoints",
     "on_collapse",
 )
 

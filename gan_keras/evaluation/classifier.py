@@ -290,8 +290,7 @@ def _absolute(dataset):
     """The name of a data set that means the same in every working directory."""
     if not is_folder(dataset):
         return dataset
-    path = dataset.removeprefix(folder.PREFIX)
-    return folder.PREFIX + os.path.abspath(os.path.expanduser(path))
+    return folder.PREFIX + os.path.abspath(folder.path_of(dataset))
 
 
 def _splits(config):
@@ -383,4 +382,4 @@ def _write(path, network, about):
     try:
         files.write(path, buffer.getvalue())
     except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+        raise UserError(f"{path}: cannot be written: {files.why(error)}") from None

@@ -154,8 +154,9 @@ def test_what_does_not_go_together(fields, said):
         from_preset("digits", **fields)
 
 
-def test_length_and_intervals_may_change():
+def test_length_intervals_and_places_may_change():
     wanted = dataclasses.replace(DIGITS, steps=1, log_every=1, sample_every=1, checkpoint_every=1)
+    wanted = dataclasses.replace(wanted, data_dir="/moved", keep_checkpoints=9)
     configs.check_resumable(DIGITS, wanted, "runs/x")
 
 
@@ -166,7 +167,6 @@ def test_any_other_change_is_refused_with_the_difference(field):
     other = {
         "preset": "mnist",
         "dataset": "mnist",
-        "data_dir": "/x",
         "network": "mlp",
         "prior": "uniform",
         "generator_loss": "minimax",

@@ -183,6 +183,11 @@ def test_a_place_that_cannot_be_written_is_told_before_the_training(tmp_path):
         classifier.make(DIGITS, tmp_path / ("a" * 300))
 
 
+def test_a_write_that_fails_is_one_line_with_the_remedy(tmp_path):
+    with pytest.raises(UserError, match=r"a\.npz: cannot be written: .*; make it possible to"):
+        classifier._write(tmp_path / "gone" / "a.npz", classifier.build(8, 1, 2, seed=0), {})
+
+
 def test_the_usual_place(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
