@@ -96,7 +96,6 @@ def shell(tmp_path):
     forks = subprocess.Popen(
         [sys.executable, "-c", FORKS.format(socket=at)], start_new_session=True
     )
-    until(Path(at).exists)
 
     def run(text):
         text = text.replace("8501", rest_port).replace("num_samples=1000", "num_samples=200")
@@ -118,9 +117,12 @@ def shell(tmp_path):
         return printed.read_text()
 
     run.folder, run.port = tmp_path, rest_port
-    yield run
-    os.killpg(forks.pid, signal.SIGTERM)
-    forks.wait()
+    try:
+        until(Path(at).exists)
+        yield run
+    finally:
+        os.killpg(forks.pid, signal.SIGTERM)
+        forks.wait()
 
 
 def picture(shell, label):
