@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.conftest import SMALL
+from tests.conftest import LABELLED, SMALL
 
 pytestmark = pytest.mark.gpu
 
@@ -83,6 +83,13 @@ def test_deterministic_runs_are_bit_identical(trained, precision):
     assert not gaps(one, other).any()
 
 
+@pytest.mark.parametrize("flags", [SMALL, LABELLED], ids=["normalised", "penalised"])
+def test_it_resumes_exactly(trained, program, flags):
+    workdir, _ = trained("run", *flags, "--deterministic")
+    verified = program("verify_resume", f"--workdir={workdir}")
+    assert verified.returncode == 0, verified.stderr
+
+
 def test_a_run_on_all_cards_is_that_of_one(trained, cards):
     if cards < 2 or 16 % cards:
         pytest.skip(f"needs 2, 4, 8 or 16 GPUs, and there are {cards}")
@@ -108,8 +115,8 @@ def test_a_second_process_finds_room_beside_a_first(trained, program):
 
 
 def test_no_memory_is_one_line(cards, program, tmp_path):
-    flags = ("--batch_size=1048576", "--image_size=64", "--width=256", "--preset=digits")
+    flags = ("--batch_size=262144", "--image_size=64", "--width=256", "--preset=digits")
     done = program("train", *flags, f"--workdir={tmp_path / 'run'}")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert "--batch_size below 1048576" in line
+    assert "--batch_size below 262144" in line
