@@ -37,9 +37,8 @@ _AT_REST = {
     "ema_decay": 0.999,
 }
 
-# 28x28: on two cores the rates have fallen by then, or nearly. More steps are better, and batches of
-# half the size are not (docs/results.md). A weaker penalty: fewer doubtful pictures for a little
-# less variety.
+# 28x28: 6 to 13 minutes on two cores; more steps are better (docs/results.md). A weaker penalty:
+# fewer doubtful pictures for a little less variety.
 _TEN_MINUTES = {
     **_AT_REST,
     "r1_weight": 0.3,
