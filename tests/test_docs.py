@@ -138,8 +138,8 @@ def test_the_logarithms_are_right(page):
     "runs",
     [
         ("mnist_0", "mlp"),
-        ("mnist_conditional_0", "mnist_conditional_1"),
-        ("mnist_clusters_0", "mnist_clusters_1"),
+        ("mnist_conditional_0", "mnist_conditional_1", "mnist_conditional_2"),
+        ("mnist_clusters_0", "mnist_clusters_1", "mnist_clusters_2"),
         ("ring_0", "ring_1", "ring_2"),
         ("grid_0", "grid_1", "grid_2"),
     ],
