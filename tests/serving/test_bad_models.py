@@ -45,8 +45,9 @@ def test_a_load_that_hangs_holds_up_nobody(saved, base, pictures, monkeypatch, h
         place(saved / "second", base, 3)
         until(lambda: states(served) == {1: "END", 2: "END", 3: "AVAILABLE"})
         assert sample(served) == (200, {"predictions": pictures["second"]})
-        (complaint,) = served.complaints
-        assert f"{base}/2 cannot be loaded: not done within 3 s; others go first" in complaint
+        # A busy machine may take as long for the good ones.
+        (complaint,) = [each for each in served.complaints if f"{base}/2 " in each]
+        assert "cannot be loaded: not done within 3 s; others go first" in complaint
         assert begun == [2]  # one thread only, however often the folder is looked at
         hang.set()
         until(lambda: states(served) == {1: "END", 2: "AVAILABLE", 3: "AVAILABLE"})
