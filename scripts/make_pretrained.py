@@ -26,7 +26,7 @@ from gan_keras import config as configs
 from gan_keras import evaluation
 from gan_keras.cli import flags
 from gan_keras.errors import UserError
-from gan_keras.evaluation import classifier, judge, score_cards
+from gan_keras.evaluation import classifier, classifier_files, judge, score_cards
 from gan_keras.exporting import contract, pretrained, saved_model, trained
 
 PROGRAM = "make_pretrained.py"
@@ -102,7 +102,7 @@ def score(run, folder, values):
 
 def as_asked(run, config, count):
     """Returns the share of pictures that this package's classifier takes for what was asked."""
-    path = classifier.default_path(config.dataset, config.image_size, config.channels)
+    path = classifier_files.default_path(config.dataset, config.image_size, config.channels)
     network = classifier.load(path).network
     labels = np.arange(count) % len(run.classes)
     latents = judge.latents(config.prior, count, config.latent_dim, seed=0)

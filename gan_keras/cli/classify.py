@@ -80,15 +80,15 @@ def _classify(values):
     flags.import_tensorflow(onednn=True)
     from gan_keras import data
     from gan_keras.data import folder
-    from gan_keras.evaluation import classifier
+    from gan_keras.evaluation import classifier_files, classifier_training
 
     if config.dataset.startswith(folder.PREFIX):
         chosen = configs.folder_choice.choose(data.survey(config.dataset))
         of_folder = {name: chosen[name][0] for name in OF_IMAGES if name not in given}
         config = dataclasses.replace(config, **of_folder)
-    usual = classifier.default_path(config.dataset, config.image_size, config.channels)
+    usual = classifier_files.default_path(config.dataset, config.image_size, config.channels)
     path = Path(values.output) if values.output else usual
-    made = classifier.make(config, path, values.epochs)
+    made = classifier_training.make(config, path, values.epochs)
     print(f"accuracy: {made.about['accuracy']:.2%} of {made.about['tested_on']}")
     print(f"wrote {path}, SHA-256 {made.sha256}")
     run = Path("runs", preset or "")

@@ -93,7 +93,7 @@ def dropout(seed, layer):
 # 2. Keys of `data.order`: Philox in counter mode. The key is this number + seed, the counter the
 # epoch.
 ORDER = 0  # `training`: the order of the data.
-CLASSIFIER_ORDER = 2**32  # `evaluation.classifier`: the order in which it learns.
+CLASSIFIER_ORDER = 2**32  # `evaluation.classifier_training`: the order in which it learns.
 CHOICE = 2**33  # `Images.sample`: real images that are scored.
 PICTURE = 2**34  # `Images.first`: real images for a picture. Seed 0.
 EXAMPLES = 2**35  # `training`: real examples that tell the watch for collapse what is near. Seed 0.
@@ -111,7 +111,7 @@ KEYS = {
 BOOTSTRAP = 1  # `metrics.bootstrap`: which rows a replicate has.
 BLOCKS = 2  # `metrics.kid`: which rows a block has.
 NOISE_IMAGES = 3  # `evaluation`: uniform noise, scored for comparison.
-CLASSIFIER_SPLIT = 4  # `evaluation.classifier`: which images it is tested on.
+CLASSIFIER_SPLIT = 4  # `evaluation.classifier_training`: which images it is tested on.
 STACKS = 5  # `data.stacked`: which digits a picture is made of. Seed 0; of its test split, 1.
 
 GENERATORS = {

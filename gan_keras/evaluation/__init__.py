@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from gan_keras import lazy
 
 if TYPE_CHECKING:
-    from gan_keras.evaluation.classifier import extractor_for as extractor_for
+    from gan_keras.evaluation.classifier_files import extractor_for as extractor_for
     from gan_keras.evaluation.judge import Judge as Judge
     from gan_keras.evaluation.judge import evaluate as evaluate
     from gan_keras.evaluation.judge import judge_while_training as judge_while_training
@@ -29,7 +29,7 @@ _HOMES = {
     "Judge": "gan_keras.evaluation.judge",
     "edges": "gan_keras.evaluation.point_scores",
     "evaluate": "gan_keras.evaluation.judge",
-    "extractor_for": "gan_keras.evaluation.classifier",
+    "extractor_for": "gan_keras.evaluation.classifier_files",
     "jsd": "gan_keras.evaluation.point_scores",
     "judge_while_training": "gan_keras.evaluation.judge",
     "neighbours": "gan_keras.evaluation.nearest",

@@ -19,7 +19,7 @@ import tensorflow as tf
 from gan_keras import config as configs
 from gan_keras import data
 from gan_keras.errors import UsageError, UserError
-from gan_keras.evaluation import classifier
+from gan_keras.evaluation import classifier, classifier_files, classifier_training
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def load(
         dataset: The data set whose classifier is wanted.
         image_size: Height and width of the images, in pixels.
         channels: 1 or 3.
-        path: File of the classifier; by default `classifier.default_path`.
+        path: File of the classifier; by default `classifier_files.default_path`.
         data_dir: As the flag, for the command that a message may name.
 
     Raises:
@@ -110,6 +110,7 @@ def _classifier(dataset, image_size, channels, path, data_dir):
         dataset, channels = data.STACKED_DIGITS, 1
     found = classifier_of(dataset, image_size, channels, data_dir, path)
     features = found.features
+    file = Path(path or classifier_files.default_path(dataset, image_size, channels))
     each = 3 if stacked else 1  # A classifier of digits reads the channels one after the other.
 
     @tf.function(
@@ -128,7 +129,7 @@ def _classifier(dataset, image_size, channels, path, data_dir):
         256,
         extract,
         {
-            "weights": Path(path or classifier.default_path(dataset, image_size, channels)).name,
+            "weights": file.name,
             "trained_on": found.about["dataset"],
             "accuracy": found.about["accuracy"],
             "resize": None,
@@ -148,8 +149,8 @@ def classifier_of(dataset, image_size, channels, data_dir="", path=None):
         UsageError, UserError: as `load`.
     """
     images = dataset, image_size, channels
-    file = Path(path or classifier.default_path(*images))
-    make = classifier.command(dataset, image_size, channels, data_dir)
+    file = Path(path or classifier_files.default_path(*images))
+    make = classifier_files.command(dataset, image_size, channels, data_dir)
     if path and not os.path.isfile(path):  # Unlike pathlib's, it takes a name that is too long.
         raise UsageError(f"--classifier={path}: file not found; make the usual one with: {make}")
     found = classifier.load(file) if file.is_file() else _made(file, *images, data_dir)
@@ -164,7 +165,7 @@ def classifier_of(dataset, image_size, channels, data_dir="", path=None):
             f"make another with: {make}"
         )
     config = configs.Config(dataset=dataset, image_size=image_size, channels=channels)
-    if classifier.of_other_classes(about, config):
+    if classifier_files.of_other_classes(about, config):
         raise UsageError(
             f"--classifier={file}: knows the classes {', '.join(about['class_names'])}, and "
             f"{dataset} has others now; make it anew with: {make}"
@@ -179,7 +180,7 @@ def _made(file, dataset, image_size, channels, data_dir):
         dataset=dataset, image_size=image_size, channels=channels, data_dir=data_dir
     )
     try:
-        return classifier.make(config, file)
+        return classifier_training.make(config, file)
     except UsageError as error:
         reason = str(error).split(";")[0]
         raise UsageError(f"{reason}; choose --extractor=pixels or --extractor=inception") from None

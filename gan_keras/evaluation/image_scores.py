@@ -12,8 +12,7 @@ from gan_keras import data
 from gan_keras.config import Config, random_streams
 from gan_keras.drawing import to_uint8
 from gan_keras.errors import UsageError
-from gan_keras.evaluation import classifier as classifiers
-from gan_keras.evaluation import extractors, feature_cache, intervals, score_cards
+from gan_keras.evaluation import classifier_files, extractors, feature_cache, intervals, score_cards
 from gan_keras.metrics import bootstrap, frechet, kid, neighbours, parzen
 
 # Of the Fréchet distance's bootstrap: each costs two products of all features.
@@ -82,7 +81,7 @@ class ImageScores:
             every.held_out_numbers(held_out), every.held_out_numbers(config.held_out)
         ).all()
         # Of a folder the name tells little: its pictures may be others tomorrow.
-        of_folder = classifiers.is_folder(config.dataset)
+        of_folder = classifier_files.is_folder(config.dataset)
         self.identity = {"images_sha256": every.sha256()} if of_folder else {}
         self.split = "test" if data.has_test(config) else "train"
         real = data.load(config, "test") if self.split == "test" else every
@@ -158,7 +157,7 @@ class ImageScores:
     def _both_features(self, samples):
         """Features of the real images and of the samples, which several scores share."""
         if self._features is None or self._features[0] is not samples:
-            folder = classifiers.cache_folder() / "features"
+            folder = classifier_files.cache_folder() / "features"
             real = feature_cache.features(self.extractor, self.real, folder)
             self._features = samples, (real, self.extractor(samples))
         return self._features[1]

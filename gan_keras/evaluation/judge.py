@@ -13,8 +13,7 @@ import gan_keras
 from gan_keras import checkpoints, data, networks
 from gan_keras import config as configs
 from gan_keras.errors import UsageError, UserError
-from gan_keras.evaluation import classifier as classifiers
-from gan_keras.evaluation import intervals, score_cards
+from gan_keras.evaluation import classifier_files, intervals, score_cards
 from gan_keras.evaluation.image_scores import ImageScores
 from gan_keras.evaluation.labelled_scores import LabelledScores
 from gan_keras.evaluation.point_scores import PointScores
@@ -82,7 +81,7 @@ def judge_while_training(config: configs.Config) -> "Judge":
 
     Features are the data set's classifier's where that was made, and the pixels elsewhere.
     """
-    usual = classifiers.default_path(config.dataset, config.image_size, config.channels)
+    usual = classifier_files.default_path(config.dataset, config.image_size, config.channels)
     extractor = "classifier" if usual.is_file() else "pixels"
     return Judge(config, None, SAMPLES_WHILE_TRAINING, extractor, quiet=True)
 

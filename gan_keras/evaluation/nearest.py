@@ -16,8 +16,7 @@ from gan_keras import checkpoints, data, files, networks
 from gan_keras import config as configs
 from gan_keras.drawing import encode_png, grid, to_uint8
 from gan_keras.errors import UsageError, UserError
-from gan_keras.evaluation import classifier as classifiers
-from gan_keras.evaluation import extractors, feature_cache, judge
+from gan_keras.evaluation import classifier_files, extractors, feature_cache, judge
 from gan_keras.metrics import distances
 
 logger = logging.getLogger(__name__)
@@ -137,7 +136,7 @@ def search(extractor, images, training, count):
         (n, count). Of equally near ones that with the lower number comes first.
     """
     wanted = extractor(images).astype(np.float64)
-    folder = classifiers.cache_folder() / "features"
+    folder = classifier_files.cache_folder() / "features"
     best = np.full((len(images), 0), np.inf)
     numbers = np.zeros((len(images), 0), np.int64)
     for first in range(0, training.count, CHUNK):

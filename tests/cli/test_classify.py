@@ -8,12 +8,12 @@ from PIL import Image
 
 from gan_keras import config as configs
 from gan_keras.cli import classify, flags
-from gan_keras.evaluation import classifier
+from gan_keras.evaluation import classifier, classifier_files, classifier_training
 
 
 @pytest.fixture
 def asked(monkeypatch, tmp_path):
-    """What `classifier.make`, which tests/test_classifier.py tests, is asked for."""
+    """What `classifier_training.make`, which tests/test_classifier.py tests, is asked for."""
     calls = []
 
     def make(config, path, epochs):
@@ -21,7 +21,7 @@ def asked(monkeypatch, tmp_path):
         about = {"accuracy": 0.98765, "tested_on": "359 images, a fifth, kept out"}
         return classifier.Classifier(None, about, "abc")
 
-    monkeypatch.setattr(classifier, "make", make)
+    monkeypatch.setattr(classifier_training, "make", make)
     monkeypatch.setattr(flags, "import_tensorflow", lambda onednn: None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return calls
@@ -42,7 +42,7 @@ def test_sizes_default_to_those_that_presets_train(asked, dataset, size):
     assert classify.run([f"--dataset={dataset}"]) == 0
     ((config, path, epochs),) = asked
     assert (config.image_size, config.channels, epochs) == (size, 1, None)
-    assert path == classifier.default_path(dataset, size, 1)
+    assert path == classifier_files.default_path(dataset, size, 1)
 
 
 def test_sizes_of_a_folder_are_those_of_a_run_on_it(asked, tmp_path):
@@ -60,7 +60,7 @@ def test_what_is_printed(asked, capsys, tmp_path, monkeypatch):
     """`next:` names a run that is there, or is missing itself."""
     monkeypatch.chdir(tmp_path)
     assert classify.run(["--dataset=digits"]) == 0
-    usual = classifier.default_path("digits", 16, 1)
+    usual = classifier_files.default_path("digits", 16, 1)
     lines = [
         "accuracy: 98.77% of 359 images, a fifth, kept out",
         f"wrote {usual}, SHA-256 abc",

@@ -13,7 +13,7 @@ from gan_keras import config as configs
 from gan_keras import data, networks
 from gan_keras.config import random_streams as streams
 from gan_keras.data import order, stacked
-from gan_keras.evaluation import classifier, image_scores, judge
+from gan_keras.evaluation import classifier, classifier_training, image_scores, judge
 from gan_keras.exporting.served import Served
 from gan_keras.game import GAN
 from gan_keras.game.conditional import draw_labels
@@ -289,7 +289,7 @@ def test_numpy_draws_from_its_streams(monkeypatch):
     monkeypatch.setattr(np.random, "default_rng", recording)
     bootstrap.resampled_interval(lambda counts: float(counts[0]), (5,), replicates=40, seed=3)
     kid.block_estimates(features, features + 1, seed=3, block=2)
-    classifier._splits(config)
+    classifier_training._splits(config)
     scores = image_scores.ImageScores(config, (), 200, None, None, seed=3)
     scores._noise()
     stacked.numbers(9, 2)

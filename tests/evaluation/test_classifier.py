@@ -12,7 +12,7 @@ from PIL import Image
 from gan_keras import data
 from gan_keras.config import config, random_streams
 from gan_keras.errors import UsageError, UserError
-from gan_keras.evaluation import classifier
+from gan_keras.evaluation import classifier, classifier_files, classifier_training
 from tests.conftest import reports
 
 DIGITS = config.from_preset("digits", image_size=8)
@@ -23,14 +23,14 @@ def made(tmp_path_factory):
     """A classifier of one epoch on the digits, its file, and what was said."""
     path = tmp_path_factory.mktemp("classifiers") / "new" / "digits.npz"
     with reports() as said:
-        return classifier.make(DIGITS, path, epochs=1), path, said
+        return classifier_training.make(DIGITS, path, epochs=1), path, said
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(made, tmp_path):
     result, path, _ = made
     for seed, same in ((0, True), (1, False)):
         wanted = config.from_preset("digits", image_size=8, seed=seed)
-        again = classifier.make(wanted, tmp_path / "again.npz", epochs=1)
+        again = classifier_training.make(wanted, tmp_path / "again.npz", epochs=1)
         assert ((tmp_path / "again.npz").read_bytes() == path.read_bytes()) == same
         assert (again.sha256 == result.sha256) == same
 
@@ -63,9 +63,11 @@ def test_few_pictures_of_a_folder_are_seen_as_often_as_is_promised(tmp_path, mon
         path = tmp_path / "pictures" / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("L", (4, 4), 200 * ("light" in name)).save(path)
-    monkeypatch.setattr(classifier, "LEAST_IMAGES", 5 * classifier.BATCH)
+    monkeypatch.setattr(classifier_training, "LEAST_IMAGES", 5 * classifier_training.BATCH)
     wanted = {"dataset": f"folder:{tmp_path / 'pictures'}", "image_size": 4, "channels": 1}
-    about = classifier.make(config.from_preset("pictures", **wanted), tmp_path / "a.npz").about
+    about = classifier_training.make(
+        config.from_preset("pictures", **wanted), tmp_path / "a.npz"
+    ).about
     assert about["epochs"] == 5
     assert about["class_names"] == ["dark", "light"]
 
@@ -107,9 +109,11 @@ def test_any_size_is_halved_until_it_is_small(size, channels):
 
 def test_small_data_sets_are_seen_more_often(monkeypatch, tmp_path):
     seen = []
-    monkeypatch.setattr(classifier, "_fit", lambda network, x, y, epochs, seed: seen.append(epochs))
+    monkeypatch.setattr(
+        classifier_training, "_fit", lambda network, x, y, epochs, seed: seen.append(epochs)
+    )
     for epochs in (None, 5):
-        classifier.make(DIGITS, tmp_path / "a.npz", epochs)
+        classifier_training.make(DIGITS, tmp_path / "a.npz", epochs)
     assert seen == [40, 5]  # ceil(60,000 / (12 * 128)): 1,438 images make 12 batches.
 
 
@@ -121,8 +125,10 @@ def test_the_test_split_is_used_where_there_is_one(monkeypatch, tmp_path):
     monkeypatch.setattr(
         data, "load", lambda config, split="train": test if split == "test" else train
     )
-    monkeypatch.setattr(classifier, "_fit", lambda network, images, *rest: fitted.append(images))
-    result = classifier.make(DIGITS, tmp_path / "a.npz")
+    monkeypatch.setattr(
+        classifier_training, "_fit", lambda network, images, *rest: fitted.append(images)
+    )
+    result = classifier_training.make(DIGITS, tmp_path / "a.npz")
     assert fitted == [train]
     assert result.about["tested_on"] == "50 images, its split `test`"
     assert result.about["accuracy"] * 50 == pytest.approx(round(result.about["accuracy"] * 50))
@@ -158,9 +164,9 @@ def test_a_file_of_another_version_is_refused(tmp_path, about):
 def test_a_classifier_needs_classes(tmp_path, monkeypatch):
     monkeypatch.setattr(data.Images, "labels", lambda images: np.zeros(images.count, np.int64))
     with pytest.raises(UsageError, match=r"^--dataset=digits: has only one class"):
-        classifier.make(DIGITS, tmp_path / "a.npz")
+        classifier_training.make(DIGITS, tmp_path / "a.npz")
     with pytest.raises(UsageError, match=r"^--dataset=ring: is a density, which needs no"):
-        classifier.make(config.Config(dataset="ring"), tmp_path / "a.npz")
+        classifier_training.make(config.Config(dataset="ring"), tmp_path / "a.npz")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -168,7 +174,7 @@ def test_every_image_is_seen_once_an_epoch_and_counted(capsys):
     """130 images are two batches, the second filled from the next epoch."""
     images = data.load(DIGITS).only(np.arange(130))
     network = classifier.build(8, 1, 10, seed=0)
-    classifier._fit(network, images, images.labels(), epochs=2, seed=0)
+    classifier_training._fit(network, images, images.labels(), epochs=2, seed=0)
     assert network.optimizer.iterations.numpy() == 4
     assert "512/512" in capsys.readouterr().err
 
@@ -176,27 +182,27 @@ def test_every_image_is_seen_once_an_epoch_and_counted(capsys):
 def test_a_place_that_cannot_be_written_is_told_before_the_training(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"file: cannot be made: .*; choose another"):
-        classifier.make(DIGITS, tmp_path / "file" / "a.npz")
+        classifier_training.make(DIGITS, tmp_path / "file" / "a.npz")
     with pytest.raises(UserError, match="is a folder; choose a file in it"):
-        classifier.make(DIGITS, tmp_path)
+        classifier_training.make(DIGITS, tmp_path)
     with pytest.raises(UserError, match="aaa: cannot be made: File name too long; choose another"):
-        classifier.make(DIGITS, tmp_path / ("a" * 300))
+        classifier_training.make(DIGITS, tmp_path / ("a" * 300))
 
 
 def test_a_write_that_fails_is_one_line_with_the_remedy(tmp_path):
     with pytest.raises(UserError, match=r"a\.npz: cannot be written: .*; make it possible to"):
-        classifier._write(tmp_path / "gone" / "a.npz", classifier.build(8, 1, 2, seed=0), {})
+        classifier.save(tmp_path / "gone" / "a.npz", classifier.build(8, 1, 2, seed=0), {})
 
 
 def test_the_usual_place(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     folder = "/home/me/.cache/gan_keras/classifiers"
-    assert str(classifier.default_path("mnist", 28, 1)) == f"{folder}/mnist-28x28x1.npz"
+    assert str(classifier_files.default_path("mnist", 28, 1)) == f"{folder}/mnist-28x28x1.npz"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert str(classifier.default_path("mnist", 32, 3)) == f"{folder}/mnist-32x32x3.npz"
+    assert str(classifier_files.default_path("mnist", 32, 3)) == f"{folder}/mnist-32x32x3.npz"
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
-    usual = classifier.default_path("mnist", 28, 1)
+    usual = classifier_files.default_path("mnist", 28, 1)
     assert str(usual) == "/cache/gan_keras/classifiers/mnist-28x28x1.npz"
 
 
@@ -207,17 +213,17 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", no_home)
     with pytest.raises(UserError, match="XDG_CACHE_HOME: not set, and the user has no home"):
-        classifier.cache_folder()
-    assert classifier.extractor_for(DIGITS) == "pixels"
+        classifier_files.cache_folder()
+    assert classifier_files.extractor_for(DIGITS) == "pixels"
 
 
 def test_no_two_data_sets_share_a_place(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     names = ["emnist/letters", "emnist-letters", "emnist_letters", "folder:a/b", "folder:a-b"]
-    assert len({classifier.default_path(name, 28, 1) for name in names}) == len(names)
+    assert len({classifier_files.default_path(name, 28, 1) for name in names}) == len(names)
     for name in names:
-        assert classifier.default_path(name, 28, 1).parent.name == "classifiers"
-    here = classifier.default_path("folder:pictures", 28, 1)
-    assert classifier.default_path(f"folder:{os.getcwd()}/pictures", 28, 1) == here
-    assert classifier.default_path("folder:~/pictures", 28, 1) == here
+        assert classifier_files.default_path(name, 28, 1).parent.name == "classifiers"
+    here = classifier_files.default_path("folder:pictures", 28, 1)
+    assert classifier_files.default_path(f"folder:{os.getcwd()}/pictures", 28, 1) == here
+    assert classifier_files.default_path("folder:~/pictures", 28, 1) == here

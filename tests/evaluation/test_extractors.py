@@ -10,7 +10,7 @@ from PIL import Image
 from gan_keras import config as configs
 from gan_keras import data
 from gan_keras.errors import UsageError, UserError
-from gan_keras.evaluation import classifier, extractors
+from gan_keras.evaluation import classifier, classifier_files, extractors
 
 WANTED = {"dataset": "digits", "image_size": 8, "channels": 1}
 
@@ -20,7 +20,7 @@ def file(tmp_path_factory):
     """The file of a classifier that was not trained."""
     path = tmp_path_factory.mktemp("classifiers") / "digits.npz"
     about = {"dataset": "digits", "image_size": 8, "channels": 1, "classes": 10, "accuracy": 0.5}
-    classifier._write(path, classifier.build(8, 1, 10, seed=3), about)
+    classifier.save(path, classifier.build(8, 1, 10, seed=3), about)
     return path
 
 
@@ -66,7 +66,7 @@ def test_what_a_record_says(file):
 
 
 def test_the_usual_classifier_is_found(file, monkeypatch):
-    monkeypatch.setattr(classifier, "default_path", lambda *images: file)
+    monkeypatch.setattr(classifier_files, "default_path", lambda *images: file)
     assert extractors.load("classifier", **WANTED).sha256 == classifier.load(file).sha256
 
 
@@ -89,11 +89,11 @@ def test_pictures_without_classes_have_no_classifier(tmp_path, monkeypatch):
     expected = {"flat": "pixels", "one": "pixels", "sorted": "classifier"}
     for name, extractor in expected.items():
         images = {**WANTED, "dataset": f"folder:{tmp_path / name}"}
-        assert classifier.extractor_for(configs.Config(**images)) == extractor
+        assert classifier_files.extractor_for(configs.Config(**images)) == extractor
         if extractor == "pixels":
             with pytest.raises(UsageError, match="choose --extractor=pixels or"):
                 extractors.load("classifier", **images)
-    assert classifier.extractor_for(configs.Config(**WANTED)) == "classifier"
+    assert classifier_files.extractor_for(configs.Config(**WANTED)) == "classifier"
 
 
 def test_data_that_are_gone_after_the_training_end_no_command(tmp_path, monkeypatch):
@@ -103,8 +103,8 @@ def test_data_that_are_gone_after_the_training_end_no_command(tmp_path, monkeypa
     def gone(config):
         raise UserError("gone")
 
-    monkeypatch.setattr(classifier.data, "class_names", gone)
-    assert classifier.extractor_for(configs.Config(**WANTED)) == "pixels"
+    monkeypatch.setattr(classifier_files.data, "class_names", gone)
+    assert classifier_files.extractor_for(configs.Config(**WANTED)) == "pixels"
 
 
 def test_a_classifier_of_other_images_is_refused(file):
@@ -120,11 +120,11 @@ def test_a_classifier_of_classes_that_were_renamed_is_refused(tmp_path, monkeypa
         (tmp_path / "pictures" / name).mkdir(parents=True)
         Image.new("L", (8, 8)).save(tmp_path / "pictures" / name / "0.png")
     images = {**WANTED, "dataset": f"folder:{tmp_path / 'pictures'}"}
-    file = classifier.default_path(**images)
+    file = classifier_files.default_path(**images)
     file.parent.mkdir(parents=True)
     about = {**images, "classes": 2, "accuracy": 0.5}
     about.update({} if names is None else {"class_names": names})  # An older file has none.
-    classifier._write(file, classifier.build(8, 1, 2, seed=3), about)
+    classifier.save(file, classifier.build(8, 1, 2, seed=3), about)
     assert extractors.classifier_of(**images).about["classes"] == 2
     (tmp_path / "pictures" / "a").rename(tmp_path / "pictures" / "c")
     if names is None:

@@ -15,7 +15,14 @@ from gan_keras.cli import evaluate, train
 from gan_keras.config import config as configs
 from gan_keras.drawing.images import to_uint8
 from gan_keras.errors import UsageError
-from gan_keras.evaluation import classifier, image_scores, score_cards, score_tables
+from gan_keras.evaluation import (
+    classifier,
+    classifier_files,
+    classifier_training,
+    image_scores,
+    score_cards,
+    score_tables,
+)
 from gan_keras.evaluation import judge as evaluation
 from gan_keras.game.priors import PRIORS
 from gan_keras.metrics import frechet, kid, modes, neighbours, parzen
@@ -285,10 +292,10 @@ def test_another_number_of_samples_replaces_nothing(small_run):
 
 def test_a_classifier_is_made_when_it_is_first_needed(small_run, tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(classifier, "LEAST_IMAGES", 1)
-    monkeypatch.setattr(classifier, "LEAST_EPOCHS", 1)
+    monkeypatch.setattr(classifier_training, "LEAST_IMAGES", 1)
+    monkeypatch.setattr(classifier_training, "LEAST_EPOCHS", 1)
     caplog.set_level("INFO")
-    made = classifier.default_path("digits", 16, 1)
+    made = classifier_files.default_path("digits", 16, 1)
     for count in (1, 0):
         (card,) = evaluation.evaluate(small_run, ["precision"], COUNT, references=False)
         assert card.protocol["extractor"]["sha256"] == classifier.load(made).sha256

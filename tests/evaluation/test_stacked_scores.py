@@ -9,7 +9,14 @@ from gan_keras import data
 from gan_keras.data import stacked
 from gan_keras.data.source import Source
 from gan_keras.errors import UsageError
-from gan_keras.evaluation import classifier, extractors, score_tables, stacked_scores
+from gan_keras.evaluation import (
+    classifier,
+    classifier_files,
+    classifier_training,
+    extractors,
+    score_tables,
+    stacked_scores,
+)
 from gan_keras.evaluation.judge import Judge
 
 SIZE, EACH = 8, 40
@@ -104,8 +111,8 @@ def test_what_there_is_not_is_one_line(plain, tmp_path):
     with pytest.raises(UsageError, match="--channels=1: stacked_mnist has a digit in each of 3"):
         data.load(configs.from_preset("stacked_mnist", channels=1))
     with pytest.raises(UsageError, match="stacked_mnist: each channel is judged by the classifier"):
-        classifier.make(plain, tmp_path / "x.npz")
-    assert classifier.default_path("stacked_mnist", 28, 3) == classifier.default_path(
+        classifier_training.make(plain, tmp_path / "x.npz")
+    assert classifier_files.default_path("stacked_mnist", 28, 3) == classifier_files.default_path(
         "mnist", 28, 1
     )
 

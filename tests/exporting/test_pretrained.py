@@ -15,7 +15,7 @@ from gan_keras import networks
 from gan_keras.cli import export
 from gan_keras.drawing import to_uint8
 from gan_keras.errors import UsageError, UserError
-from gan_keras.evaluation import classifier, judge, score_cards
+from gan_keras.evaluation import classifier_training, judge, score_cards
 from gan_keras.exporting import pretrained, trained
 
 CLASSES = [f"digit {i}" for i in range(10)]
@@ -146,8 +146,8 @@ def test_an_unknown_name_is_named():
 def test_the_script_makes_all_of_it(small_run, tmp_path, monkeypatch, root):
     """From a run on the embedded digits, whose classifier is made in a second."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(classifier, "LEAST_IMAGES", 1)
-    monkeypatch.setattr(classifier, "LEAST_EPOCHS", 1)
+    monkeypatch.setattr(classifier_training, "LEAST_IMAGES", 1)
+    monkeypatch.setattr(classifier_training, "LEAST_EPOCHS", 1)
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "models")
     script = runpy.run_path(str(root / "scripts" / "make_pretrained.py"))
     argv = [f"--workdir={small_run}", "--name=tiny", "--checkpoint=20"]

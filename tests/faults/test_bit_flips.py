@@ -15,7 +15,7 @@ from PIL import Image
 from gan_keras import checkpoints, data
 from gan_keras import config as configs
 from gan_keras.errors import UserError
-from gan_keras.evaluation import classifier, feature_cache, score_cards
+from gan_keras.evaluation import classifier, classifier_training, feature_cache, score_cards
 from gan_keras.exporting import digests
 from gan_keras.training import run as training
 from tests.evaluation.test_feature_cache import IMAGES, Sums
@@ -141,7 +141,7 @@ def judge(small_run, tmp_path):
     """The classifier by whose features images are scored."""
     folder = tmp_path / "classifier"
     digits = configs.from_preset("digits", image_size=8)
-    classifier.make(digits, folder / "digits.npz", epochs=1)
+    classifier_training.make(digits, folder / "digits.npz", epochs=1)
 
     def read():
         made = classifier.load(folder / "digits.npz")
