@@ -29,6 +29,7 @@ DOCUMENTS = {
 }
 POD = DOCUMENTS["Deployment"]["spec"]["template"]["spec"]
 (CONTAINER,) = POD["containers"]
+NAMESPACE = "kubernetes.io/metadata.name"  # The label that Kubernetes gives each with its name.
 # The series of TensorFlow Serving that dashboards and alerts may ask for, with their labels.
 SERIES = {
     ":tensorflow:serving:request_count": {"model_name", "status"},
@@ -95,6 +96,26 @@ def test_names_in_kubernetes_fit_together():
     annotations = DOCUMENTS["Deployment"]["spec"]["template"]["metadata"]["annotations"]
     assert annotations["prometheus.io/port"] == str(contract.REST_PORT)
     assert annotations["prometheus.io/path"] == counters.PATH
+
+
+def test_only_who_is_named_reaches_a_pod_and_nothing_goes_out():
+    policy = DOCUMENTS["NetworkPolicy"]["spec"]
+    assert policy["podSelector"] == DOCUMENTS["Deployment"]["spec"]["selector"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert "egress" not in policy  # No rule: none goes.
+    clients, prometheus = policy["ingress"]
+    # A rule without "from", or an empty selector, would let everybody in.
+    ((client,), (monitoring,)) = clients["from"], prometheus["from"]
+    assert client == {"podSelector": {"matchLabels": {"generator-client": "true"}}}
+    assert list(monitoring) == ["namespaceSelector"]
+    assert len(monitoring["namespaceSelector"]["matchLabels"]) == 1
+    named = [port["name"] for port in CONTAINER["ports"]]
+    assert [port["port"] for port in clients["ports"]] == named
+    assert prometheus["ports"] == [{"port": "rest"}]
+    for page in ("README.md", "README.zh.md"):
+        text = (SERVING / page).read_text("utf-8")
+        assert '`generator-client: "true"`' in text
+        assert f"`{monitoring['namespaceSelector']['matchLabels'][NAMESPACE]}`" in text
 
 
 def test_no_root_and_limits():
