@@ -78,7 +78,11 @@ class Forks:
     def __init__(self, folder):
         self.out, self.err = Path(folder, "out"), Path(folder, "err")
         self.server = subprocess.Popen(
-            [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-c", SERVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # Of AutoGraph, which a child that is ended leaves behind.
+            env=os.environ | {"TMPDIR": str(folder)},
         )
         assert self.server.stdout.readline() == b"ready\n"
         self.child = self.status = None
