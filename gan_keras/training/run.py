@@ -126,6 +126,8 @@ def _train(plan, live_port):
             judge = callbacks.judge_of(config) if evaluates else None
             _begin(plan, gan, images, first, names)
             reached = play(first)
+        elif plan.is_chief and callbacks.lacks_scores(config, workdir, first):
+            _score_the_end(plan, gan, saved)
         if view:
             reached = view.play_again(reached, saved, fit, play)
         return Outcome(first, reached, stopped=reached < plan.last)
@@ -284,6 +286,17 @@ def _chief_callbacks(plan, images, judge, saved, watch):
 
 def _writer(plan, name):
     return callbacks.CheckedSummaryWriter(plan.workdir / "logs" / name)
+
+
+def _score_the_end(plan, gan, saved):
+    """Of a run that was killed between its last checkpoint and the scores of that step."""
+    logger.info("step %s has no scores yet: scoring it", f"{gan.step:,}")
+    judge = callbacks.judge_of(plan.config)
+    if judge:
+        writer = _writer(plan, "train")
+        evaluate = callbacks.evaluate_as(plan.config, judge, plan.workdir, writer, saved)
+        evaluate.set_model(gan)
+        evaluate.on_train_begin()
 
 
 def _refuse_collapse(config, gan, watch):

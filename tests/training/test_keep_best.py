@@ -44,9 +44,11 @@ def test_the_best_of_all_evaluations_is_kept_also_by_a_resumed_run(tmp_path, cap
     assert f"whole, step {first}" in capsys.readouterr().out
 
 
-def test_scores_that_a_kill_prevented_are_made_by_the_resumed_run(tmp_path, monkeypatch):
+@pytest.mark.parametrize("last", [20, 30])
+def test_scores_that_a_kill_prevented_are_made_by_the_resumed_run(last, tmp_path, monkeypatch):
+    """Also where the training itself was done."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert train.run([*FLAGS, "--steps=30", f"--workdir={whole}"]) == 0
+    assert train.run([*FLAGS, f"--steps={last}", f"--workdir={whole}"]) == 0
 
     class Killed(BaseException):
         pass
@@ -60,17 +62,18 @@ def test_scores_that_a_kill_prevented_are_made_by_the_resumed_run(tmp_path, monk
     with monkeypatch.context() as patch:
         patch.setattr(evaluation.Judge, "generator", kill)
         with pytest.raises(Killed):
-            train.run([*FLAGS, "--steps=30", f"--workdir={killed}"])
+            train.run([*FLAGS, f"--steps={last}", f"--workdir={killed}"])
     assert set(scores_of(killed)) == {10}
     assert checkpoints.locate(killed) == 20
-    assert train.run([*FLAGS, "--steps=30", f"--workdir={killed}"]) == 0
+    assert train.run([*FLAGS, f"--steps={last}", f"--workdir={killed}"]) == 0
     assert scores_of(killed) == scores_of(whole)
     assert record(killed) == record(whole)
     # Nothing is made twice.
     calls = []
     monkeypatch.setattr(evaluation.Judge, "generator", lambda *args: calls.append(args[2]) or [])
-    assert train.run([*FLAGS, "--steps=40", f"--workdir={killed}"]) == 0
-    assert calls == [40]
+    for steps in (last, last + 10):
+        assert train.run([*FLAGS, f"--steps={steps}", f"--workdir={killed}"]) == 0
+    assert calls == [last + 10]
 
 
 def test_too_few_pictures_to_score_cost_a_warning_or_a_best_checkpoint(tmp_path, capsys):

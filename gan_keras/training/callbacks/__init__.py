@@ -2,7 +2,7 @@
 
 from gan_keras.training.callbacks.collapse import Collapse
 from gan_keras.training.callbacks.density import Density
-from gan_keras.training.callbacks.evaluate import Evaluate, evaluate_as, judge_of
+from gan_keras.training.callbacks.evaluate import Evaluate, evaluate_as, judge_of, lacks_scores
 from gan_keras.training.callbacks.live import Live
 from gan_keras.training.callbacks.live_frames import LiveFrames
 from gan_keras.training.callbacks.progress import Progress
@@ -30,4 +30,5 @@ __all__ = [
     "StepsPerCall",
     "evaluate_as",
     "judge_of",
+    "lacks_scores",
 ]

@@ -47,6 +47,13 @@ def evaluate_as(config, judge, workdir, writer, saved):
     return Evaluate(writer, folder, config.evaluate_every, judge, run, best)
 
 
+def lacks_scores(config, workdir, step):
+    """Whether a run has no scores of a step, as one that was killed after its checkpoint."""
+    if not config.evaluate_every or step % config.evaluate_every:
+        return False
+    return not any((workdir / score_cards.FOLDER).glob(f"step-{step:06}-*"))
+
+
 class Evaluate(keras.callbacks.Callback):
     """Scores the generator every so many steps: cards, and scalars `scores/<metric>`.
 
