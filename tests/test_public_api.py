@@ -35,9 +35,9 @@ TYPED = [
 ]
 
 
-def python(script, *arguments):
+def python(script):
     """Runs a script in a new process; returns what it printed."""
-    command = [sys.executable, "-c", script, *map(str, arguments)]
+    command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -230,7 +230,7 @@ def test_a_conditional_run_is_loaded_with_its_classes(tmp_path):
     assert_array_equal(gan_keras.load(version).sample(10, label=3), threes)
 
 
-def test_a_keras_file_gives_the_same_samples_in_a_new_process(tmp_path):
+def test_a_keras_file_gives_the_same_samples_in_a_new_process(forks, tmp_path):
     generator, discriminator = gan_keras.networks.build(
         "dcgan", shape=(16, 16, 1), latent_dim=8, width=8, seed=3
     )
@@ -247,7 +247,7 @@ gan = keras.saving.load_model(f"{folder}/x.keras")
 assert isinstance(gan, GAN)
 numpy.save(f"{folder}/samples.npy", gan(numpy.load(f"{folder}/latents.npy")))
 """
-    python(script, tmp_path)
+    forks.script(script, tmp_path)
     assert_array_equal(np.load(tmp_path / "samples.npy"), gan(latents))
 
 

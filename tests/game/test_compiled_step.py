@@ -107,6 +107,7 @@ def test_what_is_not_finite_in_g_alone_is_found_as_well():
         assert_array_equal(value, before[name], err_msg=name)
 
 
+@pytest.mark.faults
 def test_many_steps_per_call_change_no_bit():
     one, many = compiled(), compiled()
     one.fit(tiny.batches(), steps_per_epoch=6, verbose=0, shuffle=False)

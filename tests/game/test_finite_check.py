@@ -167,6 +167,7 @@ print("same")
 """
 
 
+@pytest.mark.faults
 def test_both_replicas_stop_when_one_is_sick(forks):
     assert forks.script(REPLICAS).splitlines() == ["d_loss 3", "same"]
 

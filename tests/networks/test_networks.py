@@ -22,8 +22,9 @@ def build(network, image_size=28, channels=1, width=8, latent_dim=5, seed=0):
     )
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("image_size", [8, 16, 28, 32, 64, 128])
+@pytest.mark.parametrize(
+    ("image_size", "channels"), [(8, 3), (16, 1), (28, 1), (32, 3), (64, 1), (128, 3)]
+)
 @pytest.mark.parametrize("network", IMAGE_NETWORKS)
 def test_images_of_every_size(network, image_size, channels):
     generator, discriminator = build(network, image_size, channels)
