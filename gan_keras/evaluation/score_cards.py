@@ -109,6 +109,11 @@ def save(card: ScoreCard, folder: str | Path) -> Path:
     return path
 
 
+def any_of_step(folder: str | Path, step: int) -> bool:
+    """Whether a folder has cards of a step, by the names that `ScoreCard.file` gives them."""
+    return any(Path(folder).glob(f"step-{step:06}-*"))
+
+
 def load(path: str | Path) -> ScoreCard:
     """Reads a card.
 

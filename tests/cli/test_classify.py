@@ -13,7 +13,7 @@ from gan_keras.evaluation import classifier, classifier_files, classifier_traini
 
 @pytest.fixture
 def asked(monkeypatch, tmp_path):
-    """What `classifier_training.make`, which tests/test_classifier.py tests, is asked for."""
+    """What `classifier_training.make`, which test_classifier.py tests, is asked for."""
     calls = []
 
     def make(config, path, epochs):

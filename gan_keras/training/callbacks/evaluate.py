@@ -48,10 +48,14 @@ def evaluate_as(config, judge, workdir, writer, saved):
 
 
 def lacks_scores(config, workdir, step):
-    """Whether a run has no scores of a step, as one that was killed after its checkpoint."""
+    """Whether a run has no scores of a step, as one that was killed after its checkpoint.
+
+    Unlike `Judge.has_judged` it needs no Judge, which loads data: a complete run that is begun
+    again is to end at once.
+    """
     if not config.evaluate_every or step % config.evaluate_every:
         return False
-    return not any((workdir / score_cards.FOLDER).glob(f"step-{step:06}-*"))
+    return not score_cards.any_of_step(workdir / score_cards.FOLDER, step)
 
 
 class Evaluate(keras.callbacks.Callback):
